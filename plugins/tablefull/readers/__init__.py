@@ -1,0 +1,1 @@
+"""Readers: kernel and configuration files to facts. They know nothing of thresholds."""

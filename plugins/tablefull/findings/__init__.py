@@ -1,0 +1,1 @@
+"""Findings: the rules that turn facts into findings. They know nothing of output."""

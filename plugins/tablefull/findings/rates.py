@@ -1,0 +1,113 @@
+"""Counter arithmetic between two runs: samples, wrap-around, reset, reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+# Samples are kept this long (seconds) to see growth; the newest usable one gives the rates.
+KEPT_FOR = 900.0
+_MOST_KEPT = 40
+# Two runs closer than this (seconds) share the older sample: a rate over milliseconds means nothing.
+_SHORTEST = 1.0
+
+
+class Sample(NamedTuple):
+    """Counters and gauges as they were at one moment.
+
+    at        seconds since boot (CLOCK_BOOTTIME), immune to clock changes
+    counters  name -> one value per CPU (a single value where the kernel adds them up itself)
+    """
+
+    at: float
+    counters: dict[str, tuple[int, ...]]
+
+
+def samples_from(content: dict[str, Any] | None, boot: str, now: float) -> list[Sample]:
+    """The samples in a remembered object, oldest first; [] when it is of another boot, of the future, or malformed."""
+    if not content or content.get('boot') != boot:
+        return []
+    samples = []
+    entries = content.get('samples')
+    for entry in entries if isinstance(entries, list) else []:
+        sample = _sample_from(entry)
+        if sample is not None and 0 <= now - sample.at <= KEPT_FOR * 96:
+            samples.append(sample)
+    return sorted(samples, key=lambda sample: sample.at)
+
+
+def _sample_from(entry: Any) -> Sample | None:
+    if not isinstance(entry, dict):
+        return None
+    at, counters = entry.get('at'), entry.get('counters')
+    if type(at) not in (int, float) or not 0 <= at < 1e12 or not isinstance(counters, dict):
+        return None
+    values: dict[str, tuple[int, ...]] = {}
+    for name, numbers in counters.items():
+        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+            return None
+        values[name] = tuple(numbers)
+    return Sample(float(at), values)
+
+
+def content_of(boot: str, samples: Sequence[Sample], new: Sample) -> dict[str, Any]:
+    """The object to remember: recent samples and the new one. The newest old one stays however old it is."""
+    kept = [sample for sample in samples if new.at - sample.at <= KEPT_FOR][-_MOST_KEPT:] or list(samples[-1:])
+    return {
+        'schema': 1,
+        'boot': boot,
+        'samples': [
+            {'at': round(sample.at, 3), 'counters': {name: list(numbers) for name, numbers in sample.counters.items()}}
+            for sample in [*kept, new]
+        ],
+    }
+
+
+def previous(samples: Sequence[Sample], now: float) -> Sample | None:
+    """The newest sample that is old enough to compute a rate against."""
+    usable = [sample for sample in samples if now - sample.at >= _SHORTEST]
+    return usable[-1] if usable else None
+
+
+def oldest(samples: Sequence[Sample], now: float) -> Sample | None:
+    """The oldest recent sample, for slow trends."""
+    usable = [sample for sample in samples if _SHORTEST <= now - sample.at <= KEPT_FOR]
+    return usable[0] if usable else None
+
+
+def growth(before: Sample | None, after: Sample, name: str, bits: int = 32) -> int | None:
+    """How much a counter grew between two samples, over all CPUs; None when it is unknown on either side.
+
+    A value that went down wrapped if it was in the upper half of its range and is now in the lower; else it was reset
+    (module reloaded), and then all it shows now has happened since.
+    """
+    if before is None or name not in before.counters or name not in after.counters:
+        return None
+    old, new = before.counters[name], after.counters[name]
+    if len(old) != len(new):
+        return None
+    half, whole = 1 << (bits - 1), 1 << bits
+    total = 0
+    for start, end in zip(old, new):
+        if end >= start:
+            total += end - start
+        elif start >= half > end:
+            total += end + whole - start
+        else:
+            total += end
+    return total
+
+
+def rate(before: Sample | None, after: Sample, name: str, bits: int = 32) -> float | None:
+    """`growth` per second, None when unknown."""
+    grown = growth(before, after, name, bits)
+    if grown is None or before is None or after.at <= before.at:
+        return None
+    return grown / (after.at - before.at)
+
+
+def change_rate(before: Sample | None, after: Sample, name: str) -> float | None:
+    """Change per second of a gauge (one value), negative when it shrinks."""
+    if before is None or name not in before.counters or name not in after.counters or after.at <= before.at:
+        return None
+    return (after.counters[name][0] - before.counters[name][0]) / (after.at - before.at)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tablefull.findings.rates import Sample, change_rate, content_of, growth, oldest, previous, rate, samples_from
+
+
+def sample(at: float, *drop: int) -> Sample:
+    return Sample(at, {'drop': drop})
+
+
+def test_a_counter_grows_over_all_cpus() -> None:
+    assert growth(sample(0, 5, 1), sample(10, 15, 1), 'drop') == 10
+    assert rate(sample(0, 5, 1), sample(10, 15, 1), 'drop') == 1.0
+
+
+def test_a_32_bit_counter_wraps_on_one_cpu_alone() -> None:
+    assert growth(sample(0, 2**32 - 1, 7), sample(10, 2, 7), 'drop') == 3
+
+
+def test_a_reset_counter_counts_what_happened_since() -> None:
+    # nf_conntrack unloaded and loaded again: 5000 does not wrap to 3.
+    assert growth(sample(0, 5000), sample(10, 3), 'drop') == 3
+
+
+def test_nothing_is_known_on_a_first_run_of_another_cpu_count_or_of_a_missing_column() -> None:
+    assert growth(None, sample(1, 5), 'drop') is None
+    assert growth(sample(0, 1), sample(1, 1, 1), 'drop') is None
+    assert growth(sample(0, 1), sample(1, 1), 'early_drop') is None
+
+
+def test_samples_of_another_boot_or_of_the_future_are_forgotten() -> None:
+    content: dict[str, Any] = content_of('boot-a', [], sample(100, 1))
+    assert len(samples_from(content, 'boot-a', 200)) == 1
+    assert samples_from(content, 'boot-b', 200) == []
+    assert samples_from(content, 'boot-a', 50) == []
+
+
+def test_two_runs_within_a_moment_share_the_older_sample() -> None:
+    samples = [sample(0, 1), sample(99.9, 2)]
+    assert previous(samples, 100) == samples[0]
+    assert previous(samples, 101) == samples[1]
+
+
+def test_growth_is_seen_from_the_oldest_recent_sample() -> None:
+    samples = [sample(0, 1), sample(500, 2), sample(1300, 3)]
+    assert oldest(samples, 1310) == samples[1]
+
+
+def test_a_gauge_may_shrink() -> None:
+    assert change_rate(Sample(0, {'entries': (10,)}), Sample(10, {'entries': (5,)}), 'entries') == -0.5
+
+
+def test_what_is_remembered_stays_small_but_never_empty() -> None:
+    samples = [sample(at, at) for at in range(0, 2000, 10)]
+    kept = samples_from(content_of('b', samples, sample(2000, 1)), 'b', 2000)
+    assert len(kept) <= 41
+    # An agent that asks once a day still gets a rate.
+    assert len(samples_from(content_of('b', [sample(0, 1)], sample(80000, 2)), 'b', 80000)) == 2
+
+
+JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(['at', 'counters', 'drop']), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(['boot', 'samples', 'schema']), JSON), st.lists(JSON, max_size=4))
+def test_a_malformed_memory_is_no_memory(content: dict[str, Any], entries: list[Any]) -> None:
+    for damaged in (content, {'boot': 'b', 'samples': entries}):
+        for found in samples_from(damaged, 'b', 1000.0):
+            growth(found, sample(1000, 1), 'drop')
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**31 - 1))
+def test_growth_survives_any_wrap(start: int, grown: int) -> None:
+    end = (start + grown) % 2**32
+    found = growth(sample(0, start), sample(1, end), 'drop')
+    # A wrap is told from a reset by halves; only growth across the middle of the range is ambiguous.
+    if end >= start or start >= 2**31 > end:
+        assert found == grown

@@ -1,0 +1,117 @@
+"""nagiosplugin contexts and summary that speak in findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Callable
+
+import nagiosplugin
+
+from tablefull.findings.finding import Finding
+from tablefull.findings.wording import number
+
+STATES = {
+    'info': nagiosplugin.Ok,
+    'warning': nagiosplugin.Warn,
+    'critical': nagiosplugin.Critical,
+    'unknown': nagiosplugin.Unknown,
+}
+
+# Most severe first. What is proved bad outranks what could not be seen, which nagiosplugin orders the other way round.
+ORDER = ('critical', 'warning', 'unknown', 'info')
+
+
+class FindingResult(nagiosplugin.Result):
+    """A Result that rests on a finding."""
+
+    finding: Finding
+
+    def __new__(cls, finding: Finding, metric: nagiosplugin.Metric) -> FindingResult:
+        """The state follows from the severity."""
+        result: FindingResult = super().__new__(cls, STATES[finding.severity], finding.summary, metric)
+        result.finding = finding
+        return result
+
+
+class FindingContext(nagiosplugin.Context):
+    """Judges metrics whose value is a Finding; these have no performance data."""
+
+    def __init__(self) -> None:
+        super().__init__('finding')
+
+    def evaluate(self, metric: nagiosplugin.Metric, resource: nagiosplugin.Resource) -> nagiosplugin.Result:
+        """The finding's own severity."""
+        return FindingResult(metric.value, metric)
+
+
+class Measure(nagiosplugin.ScalarContext):
+    """Judges one number by ranges; a breach becomes the finding that `breach` makes of it.
+
+    `breach(severity, value, range)` is a function of the findings floor. Without it the number is only shown.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        breach: Callable[[str, float, str], Finding] | None = None,
+        warning: nagiosplugin.Range | None = None,
+        critical: nagiosplugin.Range | None = None,
+    ) -> None:
+        super().__init__(name, warning, critical)
+        self.breach = breach
+        # nagiosplugin turns None into a range that matches everything; whether one was given shows in the perfdata.
+        self.given = {'warning': warning, 'critical': critical}
+
+    def evaluate(self, metric: nagiosplugin.Metric, resource: nagiosplugin.Resource) -> nagiosplugin.Result:
+        """Critical before warning, on the exact value, not on the rounded one."""
+        for severity in ('critical', 'warning'):
+            limits = self.given[severity]
+            if limits is not None and self.breach is not None and not limits.match(metric.value):
+                return FindingResult(self.breach(severity, metric.value, str(limits)), metric)
+        return nagiosplugin.Result(nagiosplugin.Ok, metric=metric)
+
+    def performance(self, metric: nagiosplugin.Metric, resource: nagiosplugin.Resource) -> nagiosplugin.Performance:
+        """Rounded, without exponent; thresholds as given."""
+        limits = [str(self.given[severity] or '') for severity in ('warning', 'critical')]
+        edges = ['' if edge is None else number(edge) for edge in (metric.min, metric.max)]
+        return nagiosplugin.Performance(metric.name, number(metric.value), metric.uom or '', *limits, *edges)
+
+
+def finding_metrics(findings: Iterable[Finding], ignored: tuple[str, ...]) -> list[nagiosplugin.Metric]:
+    """Findings as metrics for a Resource to yield, without the ignored ones."""
+    return [
+        nagiosplugin.Metric(finding.code, finding, context='finding')
+        for finding in findings
+        if finding.code not in ignored
+    ]
+
+
+def ignorable(breach: Callable[..., Finding], ignored: tuple[str, ...], code: str) -> Callable[..., Finding] | None:
+    """`breach`, or None when its code is ignored: then the threshold is not judged."""
+    return None if code in ignored else breach
+
+
+def ordered(results: Iterable[Any]) -> list[Finding]:
+    """The findings behind results, most severe first, else in the order of the rules."""
+    findings = [result.finding for result in results if isinstance(result, FindingResult)]
+    return sorted(findings, key=lambda finding: ORDER.index(finding.severity))
+
+
+class FindingSummary(nagiosplugin.Summary):
+    """The sentence of the first line: the worst finding, or what `healthy` says when there is none."""
+
+    def __init__(self, healthy: Callable[[], str]) -> None:
+        self.healthy = healthy
+
+    def ok(self, results: nagiosplugin.Results) -> str:
+        """What was looked at and found well."""
+        return self.healthy()
+
+    def problem(self, results: nagiosplugin.Results) -> str:
+        """The worst finding, and how many more there are."""
+        findings = [finding for finding in ordered(results) if finding.severity != 'info']
+        if not findings:
+            # A CheckError of nagiosplugin itself: no finding, only the text.
+            return str(results.first_significant)
+        more = len(findings) - 1
+        return findings[0].summary + (f' (+{more} more)' if more else '')

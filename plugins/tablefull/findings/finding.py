@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tablefull.record import NamedTuple
 
 # 'info' explains or says what could not be seen; it never changes a state.
 SEVERITIES = ('info', 'warning', 'critical', 'unknown')

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # Samples are kept this long (seconds) to see growth; the newest usable one gives the rates.
 KEPT_FOR = 900.0
@@ -40,7 +44,8 @@ def _sample_from(entry: Any) -> Sample | None:
     if not isinstance(entry, dict):
         return None
     at, counters = entry.get('at'), entry.get('counters')
-    if type(at) not in (int, float) or not 0 <= at < 1e12 or not isinstance(counters, dict):
+    # json knows True, Infinity and numbers too large for a float.
+    if isinstance(at, bool) or not isinstance(at, (int, float)) or not 0 <= at < 1e12 or not isinstance(counters, dict):
         return None
     values: dict[str, tuple[int, ...]] = {}
     for name, numbers in counters.items():

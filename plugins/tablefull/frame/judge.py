@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Callable
+from collections.abc import Callable, Iterable
 
 import nagiosplugin
 
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import number
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 STATES = {
     'info': nagiosplugin.Ok,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from typing import Any, Callable, NamedTuple, NoReturn
+from collections.abc import Callable
 
 import nagiosplugin
 
 from tablefull import __version__
 from tablefull.findings.catalogue import CATALOGUE
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 class Option(NamedTuple):
@@ -173,7 +177,7 @@ def build_parser(program: str, description: str, options: tuple[Option, ...]) ->
         description=description,
         add_help=False,
         allow_abbrev=False,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 30, 100),
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 30, 100),
     )
     for option in options:
         names = ['-' + option.short] if option.short else []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import number
 from tablefull.frame.text import FIRST_LINE, WHOLE, clean, shorten
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 EXIT_CODES = {'ok': 0, 'warning': 1, 'critical': 2, 'unknown': 3}
 

@@ -6,8 +6,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import Any, Callable, NamedTuple, NoReturn
+from collections.abc import Callable, Sequence
 
 import nagiosplugin
 
@@ -16,8 +15,11 @@ from tablefull.findings.wording import number
 from tablefull.frame import options as option_tables
 from tablefull.frame.judge import FindingContext, FindingSummary, Measure, ordered
 from tablefull.frame.output import EXIT_CODES, Report, as_json, as_text
-from tablefull.frame.text import clean
 from tablefull.readers.files import ReadError
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 class Acquired(NamedTuple):

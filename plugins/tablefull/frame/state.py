@@ -9,9 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Any, NamedTuple
 
 from tablefull.findings.finding import Finding
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 PACKAGED = '/var/lib/tablefull'
 _LARGEST = 256 * 1024

@@ -1,0 +1,108 @@
+"""Reader of what sysctl.d configures for the next boot, in the order of systemd-sysctl and procps.
+
+Source: sysctl.d(5), sysctl.conf(5). A file in a directory further up the list replaces one of the same name; files
+apply in the order of their names whatever their directory; /etc/sysctl.conf comes last.
+"""
+
+from __future__ import annotations
+
+from tablefull.readers.files import ReadError, list_directory, read_text
+from tablefull.record import NamedTuple
+
+DIRECTORIES = ('/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d', '/lib/sysctl.d')
+
+
+class Setting(NamedTuple):
+    """One assignment: the key with dots, the value as written, and the file it stands in."""
+
+    key: str
+    value: str
+    path: str
+
+
+class Sysctls(NamedTuple):
+    """All assignments in the order they apply, and the files that could not be read.
+
+    present is False when the tree holds no sysctl configuration at all, so that nothing can be concluded from it.
+    """
+
+    settings: tuple[Setting, ...]
+    unread: tuple[str, ...]
+    present: bool
+
+    def last(self, *keys: str) -> Setting | None:
+        """The assignment that wins among several names of one value."""
+        for setting in reversed(self.settings):
+            if setting.key in keys:
+                return setting
+        return None
+
+
+def parse_sysctl(text: str, path: str) -> list[Setting]:
+    """Lines `key = value`; `#` and `;` begin comments, a leading `-` only means "ignore errors"."""
+    settings = []
+    for line in text.splitlines():
+        line = line.strip()
+        if not line or line[0] in '#;' or '=' not in line:
+            continue
+        key, _, value = line.partition('=')
+        settings.append(Setting(_normal(key.strip().lstrip('-')), value.strip(), path))
+    return settings
+
+
+def _normal(key: str) -> str:
+    """Dots between the parts. The first separator decides: in 'net/ipv4/conf/eth0.5' the dot belongs to a name."""
+    if '/' in key and ('.' not in key or key.index('/') < key.index('.')):
+        return key.replace('.', '\0').replace('/', '.').replace('\0', '/')
+    return key
+
+
+def parse_value(value: str) -> int | None:
+    """A number as the kernel takes it: decimal, 0x hexadecimal, leading 0 octal; None for anything else."""
+    try:
+        if value.lower().startswith('0x'):
+            return int(value, 16)
+        return int(value, 8) if len(value) > 1 and value.startswith('0') else int(value, 10)
+    except ValueError:
+        return None
+
+
+def read_sysctls(root: str = '/') -> Sysctls:
+    """Read all configuration below `root`. Unreadable files are named, not raised: the rest still counts."""
+    chosen: dict[str, str] = {}
+    present = False
+    unread = []
+    for directory in DIRECTORIES:
+        try:
+            names = list_directory(root, directory)
+        except ReadError:
+            unread.append(directory)
+            continue
+        present = present or bool(names)
+        for name in names:
+            if name.endswith('.conf'):
+                chosen.setdefault(name, f'{directory}/{name}')
+    settings: list[Setting] = []
+    paths = [chosen[name] for name in sorted(chosen)]
+    for path in [*paths, '/etc/sysctl.conf']:
+        try:
+            settings += parse_sysctl(read_text(root, path, 1 << 18), path)
+            present = True
+        except FileNotFoundError:
+            continue
+        except ReadError:
+            # A link to /dev/null is the documented way to mask a file: not a regular file, and nothing to read.
+            if path == '/etc/sysctl.conf' or not _masked(root, path):
+                unread.append(path)
+    return Sysctls(tuple(settings), tuple(unread), present)
+
+
+def _masked(root: str, path: str) -> bool:
+    import os
+
+    from tablefull.readers.files import below
+
+    try:
+        return os.readlink(below(root, path)) == '/dev/null'
+    except OSError:
+        return False

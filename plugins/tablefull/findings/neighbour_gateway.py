@@ -1,0 +1,263 @@
+"""Rules of default routes: the mistakes that make every destination of the Internet a neighbour (outage O4).
+
+The kernel takes most of them without a word. Only links that resolve neighbours are judged: on point-to-point links
+(PPP, WireGuard, tunnels) a default route needs no gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tablefull.findings.finding import Finding
+from tablefull.findings.neighbour import Seen
+from tablefull.readers.neighbours import FAILED, NOARP, UNRESOLVED
+from tablefull.readers.routes import MAIN, Hop, Route
+from tablefull.readers.rtnetlink import address_text
+
+# Without a gateway, routes as wide as this are as bad as a default: 0.0.0.0/1 with 128.0.0.0/1, 2000::/3. Wider than
+# any network somebody owns.
+_WIDEST = {4: 7, 16: 8}
+
+
+def covers(address: bytes, destination: bytes, length: int) -> bool:
+    """Whether `address` lies in the prefix."""
+    if len(address) != len(destination):
+        return False
+    shift = 8 * len(address) - length
+    return int.from_bytes(address, 'big') >> shift == int.from_bytes(destination, 'big') >> shift
+
+
+def link_local(address: bytes) -> bool:
+    """Whether `address` is in fe80::/10: on every link by definition."""
+    return len(address) == 16 and covers(address, b'\xfe\x80' + bytes(14), 10)
+
+
+def multicast(address: bytes) -> bool:
+    """Whether `address` is a multicast address (or in IPv4 from 224.0.0.0 on, which is never a host)."""
+    return address[0] == 0xFF if len(address) == 16 else address[0] >= 224
+
+
+def like_default(route: Route) -> bool:
+    """Whether a route takes in the whole Internet or a good part of it."""
+    return not route.local and route.length <= _WIDEST[len(route.destination)] and not multicast(route.destination)
+
+
+def resolves(seen: Seen, device: str) -> bool | None:
+    """Whether destinations on a link become neighbours; None when nothing tells."""
+    link = seen.links.get(device)
+    if link is not None and link.flags is not None:
+        return link.resolves
+    # Every neighbour of a link without address resolution is marked NOARP.
+    listed = [entry.state & NOARP for entry in seen.neighbours.entries if entry.device == device]
+    return not all(listed) if listed else None
+
+
+def needs_addresses(seen: Seen) -> bool:
+    """Whether own addresses are needed for a verdict: to read them costs as much as the rest of the check."""
+    local = {route.destination for route in seen.routes.entries if route.local}
+    for _, hop in gateways(seen):
+        assert hop.gateway is not None
+        size = len(hop.gateway)
+        known = any(len(destination) == size for destination in local)
+        if not known or hop.gateway in local or _off_link(seen, hop):
+            return True
+    return False
+
+
+def judge(seen: Seen) -> Iterator[Finding]:
+    """Every default route, in every table in use."""
+    unseen = []
+    for route in seen.routes.entries:
+        if not like_default(route):
+            continue
+        for hop in route.hops:
+            link = resolves(seen, hop.device)
+            if hop.gateway is None and link and not hop.tunnel:
+                yield _without_gateway(seen, route, hop)
+            elif hop.gateway is None and link is None and not hop.tunnel:
+                unseen.append(f'{describe(route, hop)}: whether {hop.device} is point-to-point')
+    unresolved = False
+    for route, hop in gateways(seen):
+        if _own(seen, hop):
+            yield _own_address(seen, route, hop)
+        elif _off_link(seen, hop):
+            yield _outside(seen, route, hop)
+        elif _state(seen, hop) & UNRESOLVED:
+            if not unresolved:
+                yield _unresolved(seen)
+            unresolved = True
+        if seen.addresses is None and needs_addresses(seen):
+            unseen.append(f'{describe(route, hop)}: whether the gateway is an address of this host')
+    yield from _not_seen(seen, unseen)
+
+
+def describe(route: Route, hop: Hop) -> str:
+    """A route as iproute2 writes it."""
+    words = [f'{address_text(route.destination)}/{route.length}' if route.length else 'default']
+    if hop.gateway is not None:
+        words += ['via', address_text(hop.gateway)]
+    words += ['dev', hop.device]
+    if route.table != MAIN:
+        words += ['table', str(route.table)]
+    if route.metric:
+        words += ['metric', str(route.metric)]
+    return ' '.join(words)
+
+
+def gateways(seen: Seen) -> list[tuple[Route, Hop]]:
+    """Default routes with a gateway, on links that resolve it."""
+    return [
+        (route, hop)
+        for route in seen.routes.entries
+        if route.length == 0 and not route.local
+        for hop in route.hops
+        if hop.gateway is not None and resolves(seen, hop.device) is not False
+    ]
+
+
+def _severity(seen: Seen, route: Route) -> str:
+    """Critical for the route in use, warning for one that another route in its table comes before."""
+    rivals = [
+        other.metric
+        for other in seen.routes.entries
+        if other.hops
+        and not other.local
+        and (other.destination, other.length, other.table) == (route.destination, route.length, route.table)
+    ]
+    return 'critical' if route.metric <= min(rivals) else 'warning'
+
+
+def _domain(seen: Seen, device: str) -> int:
+    """The VRF a device belongs to: addresses of different ones may be the same. 0 is outside every VRF."""
+    link = seen.links.get(device)
+    if link is None:
+        return 0
+    above = next((other for other in seen.links.values() if link.master and other.number == link.master), None)
+    return link.table or (above.table if above is not None else None) or 0
+
+
+def _own(seen: Seen, hop: Hop) -> str:
+    """The device that has the gateway's address, '' when none has."""
+    assert hop.gateway is not None
+    for own in seen.addresses or ():
+        if own.address != hop.gateway:
+            continue
+        if link_local(own.address) and own.device != hop.device:
+            continue  # fe80::1 is often used on several links
+        if not own.device or _domain(seen, own.device) == _domain(seen, hop.device):
+            return own.device or hop.device
+    return ''
+
+
+def _off_link(seen: Seen, hop: Hop) -> bool:
+    """Whether nothing says that the gateway is on its link: no route, no address, no `onlink`."""
+    gateway = hop.gateway
+    assert gateway is not None
+    family = 4 if len(gateway) == 4 else 6
+    if hop.onlink or link_local(gateway) or not seen.routes.complete or family not in seen.routes.families:
+        return False
+    for route in seen.routes.entries:
+        if route.local or not covers(gateway, route.destination, route.length):
+            continue
+        if any(other.gateway is None and other.device == hop.device for other in route.hops):
+            return False
+    return not any(
+        own.device in (hop.device, '') and covers(gateway, own.address, own.length) for own in seen.addresses or ()
+    )
+
+
+def _state(seen: Seen, hop: Hop) -> int:
+    """The neighbour state of a gateway, 0 when it is no neighbour at present."""
+    for entry in seen.neighbours.entries:
+        if entry.address == hop.gateway and entry.device == hop.device:
+            return entry.state
+    return 0
+
+
+def _without_gateway(seen: Seen, route: Route, hop: Hop) -> Finding:
+    family = f'IPv{_family(route.destination)}'
+    return Finding(
+        'neighbour-gateway-missing',
+        _severity(seen, route),
+        f'{family} default route on {hop.device} has no gateway: every destination becomes a neighbour',
+        (describe(route, hop), f'{hop.device} resolves neighbours: it is no point-to-point link'),
+        (
+            f'ip -{_family(route.destination)} route replace default via GATEWAY dev {hop.device}',
+            f'ip -{_family(route.destination)} neigh flush dev {hop.device}  # after that: drops what was learned',
+        ),
+    )
+
+
+def _own_address(seen: Seen, route: Route, hop: Hop) -> Finding:
+    assert hop.gateway is not None
+    gateway = address_text(hop.gateway)
+    return Finding(
+        'neighbour-gateway-own-address',
+        _severity(seen, route),
+        f'default gateway {gateway} is an address of this host: every destination becomes a neighbour',
+        (describe(route, hop), f'{gateway} is configured on {_own(seen, hop)}'),
+        (
+            f'ip -{_family(route.destination)} route replace default via GATEWAY dev {hop.device}',
+            f'ip -{_family(route.destination)} neigh flush dev {hop.device}  # after that: drops what was learned',
+        ),
+    )
+
+
+def _outside(seen: Seen, route: Route, hop: Hop) -> Finding:
+    assert hop.gateway is not None
+    gateway = address_text(hop.gateway)
+    return Finding(
+        'neighbour-gateway-off-link',
+        'warning',
+        f'default gateway {gateway} is outside every network connected to {hop.device}',
+        (describe(route, hop), f'no address and no route makes {gateway} reachable on {hop.device}'),
+        (
+            f'ip -{_family(hop.gateway)} address show dev {hop.device}  # is an address or its prefix length wrong?',
+            f'ip -{_family(hop.gateway)} route add {gateway} dev {hop.device} scope link  # if it is meant to be so',
+        ),
+    )
+
+
+def _unresolved(seen: Seen) -> Finding:
+    """Gateways that do not answer: critical when no default gateway of either family is left, the host is cut off."""
+    states = [(route, hop, _state(seen, hop)) for route, hop in gateways(seen)]
+    silent = [(route, hop, state) for route, hop, state in states if state & UNRESOLVED]
+    cut_off = len(silent) == len(states) and all(state & FAILED for _, _, state in silent)
+    others = [
+        route for route in seen.routes.entries if like_default(route) and any(hop.gateway is None for hop in route.hops)
+    ]
+    _, hop, _ = silent[0]
+    assert hop.gateway is not None
+    return Finding(
+        'neighbour-gateway-unresolved',
+        'critical' if cut_off and not others else 'warning',
+        f'default gateway {address_text(hop.gateway)} on {hop.device} does not answer'
+        + (f' (+{len(silent) - 1} more)' if len(silent) > 1 else ''),
+        tuple(
+            f'{describe(route, hop)}: neighbour {"FAILED" if state & FAILED else "INCOMPLETE"}'
+            for route, hop, state in silent
+        ),
+        (
+            f'ip -{_family(hop.gateway)} neigh show dev {hop.device}',
+            f'ping -c 3 {address_text(hop.gateway)}{"%" + hop.device if link_local(hop.gateway) else ""}',
+        ),
+    )
+
+
+def _family(address: bytes) -> int:
+    return 4 if len(address) == 4 else 6
+
+
+def _not_seen(seen: Seen, reasons: list[str]) -> Iterator[Finding]:
+    for family in (4, 6):
+        if seen.table(family) is not None and family not in seen.routes.families:
+            reasons.append(f'IPv{family} routes: neither rtnetlink nor a file shows them')
+    if not seen.routes.complete:
+        reasons.append('off-link gateways and neighbours: the routing table is too large to be read in a check')
+    if reasons:
+        yield Finding(
+            'neighbour-not-seen',
+            'info',
+            'part of the default routes could not be judged',
+            tuple(dict.fromkeys(reasons)),
+        )

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tablefull.findings import conntrack as rules
+from tablefull.findings.conntrack_configuration import configuration
+from tablefull.findings.finding import Finding
+from tablefull.findings.rates import Sample
+from tablefull.readers.conntrack import Conntrack
+from tablefull.readers.kernel_log import Event, KernelLog
+from tablefull.readers.statistics import Statistics
+from tablefull.readers.sysctl_d import Setting, Sysctls
+
+COLUMNS = ('entries', 'insert_failed', 'drop', 'early_drop', 'invalid', 'search_restart', 'chainlength')
+FULL_LINE = Event('conntrack-table-full', '', 1, 'nf_conntrack: nf_conntrack: table full, dropping packet', 100.0)
+
+
+def table(entries: int = 100, maximum: int = 1000, **counters: int) -> Conntrack:
+    row = tuple({'entries': entries, **counters}.get(name, 0) for name in COLUMNS)
+    return Conntrack(True, entries, maximum, 1000, 16, Statistics(COLUMNS, (row,)), True, '4026531840')
+
+
+def seen(now: Conntrack, before: Conntrack | None = None, *events: Event, **more: Any) -> rules.Seen:
+    earlier = rules.sample(before, 40.0) if before is not None else None
+    log = KernelLog('/dev/kmsg', events, 1, now_seconds=130.0)
+    return rules.Seen(now, rules.sample(now, 100.0), earlier, earlier, log, **{'window': 61.0, **more})
+
+
+def codes(findings: Any) -> list[str]:
+    return [f'{finding.severity} {finding.code}' for finding in findings]
+
+
+def judge(now: Conntrack, before: Conntrack | None = None, *events: Event, **more: Any) -> list[str]:
+    return codes(rules.judge(seen(now, before, *events, **more)))
+
+
+def test_a_refused_packet_is_critical_at_ten_percent_usage_when_the_kernel_says_the_table_was_full() -> None:
+    assert judge(table(drop=5), table(), FULL_LINE) == ['critical conntrack-table-full']
+
+
+def test_drops_at_the_limit_are_a_full_table_without_any_log() -> None:
+    assert judge(table(1000, drop=5), table(990), log_gap='refused') == ['critical conntrack-table-full']
+
+
+def test_a_burst_that_is_over_by_now_is_a_full_table_if_the_previous_look_saw_it_near_the_limit() -> None:
+    assert judge(table(500, drop=5), table(960)) == ['critical conntrack-table-full']
+
+
+def test_a_table_at_its_limit_that_refuses_nothing_is_what_the_thresholds_say() -> None:
+    assert judge(table(1000), table(1000)) == []
+
+
+def test_drops_far_from_the_limit_are_no_full_table() -> None:
+    assert judge(table(drop=5), table()) == ['warning conntrack-drops']
+
+
+def test_an_insertion_clash_raises_drop_too_and_is_not_counted_twice() -> None:
+    assert judge(table(1000, drop=5, insert_failed=5), table(1000)) == []
+    (finding,) = rules.judge(seen(table(1000, drop=7, insert_failed=5), table(1000)))
+    assert '2 packets refused' in finding.summary
+
+
+def test_early_drops_alone_are_no_full_table() -> None:
+    assert judge(table(1000, early_drop=713), table(1000)) == []
+    breach = rules.early_drop_breach(seen(table(1000, early_drop=713), table(1000)), 'warning', 7.13, '0')
+    assert (breach.code, breach.severity) == ('conntrack-early-drops', 'warning')
+
+
+def test_drops_since_boot_prove_nothing_about_now() -> None:
+    assert judge(table(1000, drop=5000)) == []
+    assert judge(table(1000, drop=5000), table(1000, drop=5000)) == []
+
+
+def test_on_a_first_run_the_kernels_line_is_the_witness() -> None:
+    assert judge(table(500, drop=5), None, FULL_LINE) == ['critical conntrack-table-full']
+
+
+def test_a_line_older_than_the_drops_counted_since_is_no_witness() -> None:
+    assert judge(table(500, drop=9), table(500, drop=5), FULL_LINE, window=10.0) == ['warning conntrack-drops']
+
+
+def test_an_older_line_still_illustrates_drops_at_the_limit() -> None:
+    # Ten lines in five seconds at most: the packets refused just now may have left none of their own.
+    (finding,) = rules.judge(seen(table(1000, drop=9), table(1000, drop=5), FULL_LINE, window=10.0))
+    assert f'kernel log, 30 s ago: {FULL_LINE.text}' in finding.evidence
+
+
+def test_the_alert_ends_with_the_drops_even_while_the_line_is_fresh() -> None:
+    assert judge(table(500, drop=5), table(990, drop=5), FULL_LINE) == []
+
+
+def test_the_line_of_a_container_does_not_make_the_host_full() -> None:
+    # 6.1 does not say which namespace: statistics without a single drop do.
+    assert judge(table(5, 300), None, FULL_LINE) == ['warning conntrack-table-full-elsewhere']
+
+
+def test_one_container_is_not_woken_for_another() -> None:
+    inside = table(5, 300)._replace(first_namespace=False)
+    assert judge(inside, None, FULL_LINE) == ['info conntrack-table-full-elsewhere']
+
+
+def test_a_line_that_names_another_namespace_is_not_ours_whatever_the_counters() -> None:
+    other = FULL_LINE._replace(subject='4026532177')
+    assert judge(table(100, drop=5), None, other) == ['warning conntrack-table-full-elsewhere']
+    ours = FULL_LINE._replace(subject='4026531840')
+    assert judge(table(100, drop=5), None, ours) == ['critical conntrack-table-full']
+
+
+def test_without_statistics_line_and_level_together_prove_a_full_table() -> None:
+    ubuntu = table(980)._replace(statistics=None)
+    missing = 'info conntrack-statistics-missing'
+    assert judge(ubuntu, None, FULL_LINE) == ['critical conntrack-table-full', missing]
+    assert judge(ubuntu._replace(entries=5), None, FULL_LINE) == ['warning conntrack-table-full-elsewhere', missing]
+    assert judge(ubuntu) == [missing]
+
+
+def test_without_statistics_an_unreadable_log_is_said() -> None:
+    (finding,) = rules.judge(seen(table()._replace(statistics=None), None, log_gap='Operation not permitted'))
+    assert 'not readable: Operation not permitted' in finding.summary
+
+
+@pytest.mark.parametrize('maximum', [0, -5])
+def test_no_limit_is_an_information_and_never_a_division(maximum: int) -> None:
+    assert judge(table(517, maximum, drop=9), table(517, maximum, drop=9)) == ['info conntrack-no-limit']
+
+
+def test_a_limit_lowered_below_the_count_is_judged_by_level() -> None:
+    now = table(517, 256)
+    assert now.usage == pytest.approx(201.95, abs=0.01)
+    assert judge(now, now) == []
+
+
+def test_the_expectation_table_has_a_message_of_its_own() -> None:
+    event = Event('conntrack-expectation-table-full', '', 1, 'nf_conntrack: expectation table full')
+    assert judge(table(), table(), event) == ['warning conntrack-expectation-table-full']
+
+
+def test_numbers_hidden_from_a_user_namespace_are_unknown_not_healthy() -> None:
+    assert judge(table()._replace(maximum=None)) == ['unknown conntrack-hidden']
+    assert judge(Conntrack(True)) == ['unknown conntrack-hidden']
+
+
+def growing(entries: int, before: int, seconds: float = 300.0) -> rules.Seen:
+    early = Sample(0.0, {'entries': (before,)})
+    return rules.Seen(table(entries), Sample(seconds, {'entries': (entries,)}), early, early)
+
+
+def test_growth_gives_the_time_until_the_table_is_full() -> None:
+    growth = growing(700, 600)
+    assert growth.full_in == pytest.approx(900)
+    assert codes(rules.full_soon(growth, 30, 10)) == ['warning conntrack-full-soon']
+    assert codes(rules.full_soon(growth, 30, 15)) == ['critical conntrack-full-soon']
+    assert codes(rules.full_soon(growth, None, None)) == []
+
+
+def test_no_forecast_from_moments_from_an_empty_table_or_from_one_that_shrinks() -> None:
+    assert growing(700, 600, 30.0).full_in is None
+    assert growing(300, 100).full_in is None
+    assert growing(600, 700).full_in is None
+
+
+def test_a_breach_says_how_full_and_how_fast() -> None:
+    breach = rules.usage_breach(growing(850, 600), 'warning', 85.0, '80')
+    assert breach.summary == '85 % of the connection tracking table in use (850 of 1000), full in 3 min'
+
+
+def sysctls(*settings: Setting, present: bool = True) -> Sysctls:
+    return Sysctls(settings, (), present)
+
+
+def configured(value: str) -> Sysctls:
+    return sysctls(Setting('net.netfilter.nf_conntrack_max', value, '/etc/sysctl.d/90-conntrack.conf'))
+
+
+def test_a_configured_limit_that_came_before_the_module_is_said_to_be_never_applied() -> None:
+    (finding,) = configuration(table(maximum=1000), configured('262144'), None)
+    assert (finding.code, finding.severity) == ('conntrack-configuration-differs', 'warning')
+    assert 'the module was loaded after the setting' in finding.summary
+
+
+def test_a_limit_changed_by_hand_is_told_from_one_never_applied() -> None:
+    (finding,) = configuration(table(maximum=5000), configured('2000'), None)
+    assert 'changed by hand since' in finding.summary
+
+
+def test_a_limit_raised_by_hand_is_said_to_be_lost_at_a_reboot() -> None:
+    (finding,) = configuration(table(maximum=5000), sysctls(), None)
+    assert (finding.code, finding.severity) == ('conntrack-configuration-lost-at-boot', 'info')
+
+
+@pytest.mark.parametrize('value', ['1000', '0x3e8', '01750'])
+def test_a_limit_that_is_configured_in_any_spelling_is_fine(value: str) -> None:
+    assert list(configuration(table(maximum=1000), configured(value), None)) == []
+
+
+@pytest.mark.parametrize('ratio', [1, 4, 8])
+def test_the_kernels_own_choice_is_not_taken_for_a_hand(ratio: int) -> None:
+    assert list(configuration(table(maximum=1000 * ratio), sysctls(), None)) == []
+
+
+def test_a_container_and_a_tree_without_configuration_say_nothing_about_it() -> None:
+    assert list(configuration(table(maximum=5000)._replace(first_namespace=False), sysctls(), None)) == []
+    assert list(configuration(table(maximum=5000), sysctls(present=False), None)) == []
+
+
+def test_a_hash_size_that_was_never_applied_is_said() -> None:
+    (finding,) = configuration(table(maximum=1000), sysctls(), '65536')
+    assert 'hashsize=65536' in finding.summary
+    assert list(configuration(table(maximum=1000), sysctls(), '1000')) == []
+    assert list(configuration(table(maximum=1000), sysctls(), 'auto')) == []
+
+
+def test_no_remedy_contains_a_character_that_a_daemon_would_take_for_perfdata() -> None:
+    everything: list[Finding] = [
+        *rules.judge(seen(table(1000, 1000, drop=5), table())),
+        *rules.judge(seen(table(drop=5), table())),
+        rules.hash_breach(seen(table()), 'warning', 5.0, '4'),
+        rules.entries_breach(seen(table()), 'warning', 5.0, '4'),
+        rules.insert_failed_breach(seen(table(insert_failed=900, chainlength=3), table()), 'warning', 15.0, '10'),
+    ]
+    for finding in everything:
+        assert '|' not in ''.join((finding.summary, *finding.evidence, *finding.remedy))

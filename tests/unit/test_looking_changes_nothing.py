@@ -65,7 +65,16 @@ def _attribute(node: ast.Attribute) -> list[tuple[int, str]]:
     if isinstance(node.value, ast.Name) and node.value.id in ('os', 'posix') and node.attr in CALLS:
         return [(node.lineno, f'os.{node.attr}')]
     if isinstance(node.value, ast.Name) and node.value.id in ('subprocess', 'socket', '_socket'):
-        constructors = ('Popen', 'run', 'call', 'check_call', 'check_output', 'getoutput', 'socket', 'create_connection')
+        constructors = (
+            'Popen',
+            'run',
+            'call',
+            'check_call',
+            'check_output',
+            'getoutput',
+            'socket',
+            'create_connection',
+        )
         return [(node.lineno, f'{node.value.id}.{node.attr}')] if node.attr in constructors else []
     if node.attr in ('write_text', 'write_bytes', 'touch'):
         return [(node.lineno, f'.{node.attr}')]

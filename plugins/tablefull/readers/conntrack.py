@@ -24,7 +24,7 @@ class Conntrack(NamedTuple):
     maximum         the limit, one for all namespaces, compared with each namespace's entries; 0 or less is "no limit"
     buckets         size of the hash table, one for all namespaces (>= 4.7)
     expect_maximum  limit of the expectation table
-    statistics      /proc/net/stat/nf_conntrack, 32-bit counters; None where the kernel was built without CONFIG_NF_CONNTRACK_PROCFS
+    statistics      /proc/net/stat/nf_conntrack, 32-bit counters; None on a kernel without CONFIG_NF_CONNTRACK_PROCFS
     first_namespace True in the initial network namespace
     namespace       inode of the network namespace, '' when unknown; the kernel log names a namespace by it (>= 6.17)
     """

@@ -9,8 +9,9 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import nagiosplugin
 import pytest
@@ -98,7 +99,10 @@ def test_an_information_changes_no_state() -> None:
 @pytest.mark.parametrize(
     ('error', 'said'),
     [
-        (ReadError('/proc/x', 'Permission denied', 13), f'cannot read /proc/x: Permission denied as user id {os.geteuid()}'),
+        (
+            ReadError('/proc/x', 'Permission denied', 13),
+            f'cannot read /proc/x: Permission denied as user id {os.geteuid()}',
+        ),
         (ReadError('/proc/x', 'empty'), 'cannot read /proc/x: empty'),
         (ZeroDivisionError('division by zero'), 'internal error: ZeroDivisionError: division by zero'),
         (OSError(28, 'No space left on device'), 'No space left on device'),

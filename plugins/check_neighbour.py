@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""check_neighbour: do the neighbour tables (ARP, NDP) overflow, are they filling up, is the default gateway right?"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Iterator
+
+# Before the imports: collecting garbage costs a process this short a tenth of its time, and frees nothing.
+gc.disable()
+
+try:
+    import nagiosplugin
+
+    from tablefull.findings import neighbour as rules
+    from tablefull.findings import neighbour_gateway, neighbour_off_link
+    from tablefull.findings.finding import Finding
+    from tablefull.findings.rates import content_of, previous, samples_from
+    from tablefull.findings.wording import number, quantity
+    from tablefull.frame import state
+    from tablefull.frame.judge import Measure, finding_metrics, ignorable
+    from tablefull.frame.options import Option, missing_option
+    from tablefull.frame.plugin import Acquired, Check, run
+    from tablefull.readers.files import ReadError, boot_id, is_live, kernel_release, monotonic_now
+    from tablefull.readers.links import read_addresses, read_links
+    from tablefull.readers.neighbours import read_neighbours, read_tables
+    from tablefull.readers.routes import read_routes
+    from tablefull.record import TYPE_CHECKING
+except ImportError as error:
+    # A missing library must not look like a WARNING, which exit code 1 of a traceback would be.
+    print(f'NEIGHBOUR UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
+    sys.exit(3)
+
+if TYPE_CHECKING:
+    import argparse
+
+OPTIONS = (
+    Option('warning', 'range', '70', 'usage of each table in percent of gc_thresh3', 'w', 'RANGE'),
+    Option('critical', 'range', '90', 'usage of each table in percent of gc_thresh3', 'c', 'RANGE'),
+    Option('since', 'duration', '15m', 'how long an overflow counts', metavar='TIME'),
+    missing_option('no neighbour table can be seen', 'unknown'),
+)
+
+
+class NeighbourTables(nagiosplugin.Resource):
+    """The tables, the neighbours and the default routes, with what earlier runs and the kernel log add."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.seen: rules.Seen | None = None
+
+    def probe(self) -> Iterator[nagiosplugin.Metric]:
+        """Acquire, judge, remember."""
+        options = self.options
+        tables = tuple(read_tables(options.root))
+        if not tables:
+            yield from finding_metrics([_missing(options.missing)], options.ignore or ())
+            return
+        name = state.key('neighbour', options.root)
+        remembered = state.load(options.state_dir, name)
+        boot, now = boot_id(options.root), _clock(options.root)
+        samples = samples_from(remembered.content, boot, now)
+        links = read_links(options.root)
+        before = previous(samples, now)
+        seen = rules.Seen(
+            tables,
+            kernel_release(options.root),
+            links,
+            read_neighbours(options.root, links),
+            read_routes(options.root, links),
+            rules.sample(tables, now),
+            before,
+            # An overflow counts for --since, not for one run.
+            next((sample for sample in samples if 1 <= now - sample.at <= options.since), before),
+        )
+        seen = self.seen = _with_addresses(_with_kernel_log(seen, options), options.root)
+        trouble = state.save(options.state_dir, name, content_of(boot, samples, seen.now))
+
+        findings = [*rules.judge(seen), *neighbour_gateway.judge(seen), *neighbour_off_link.judge(seen)]
+        findings += trouble or remembered.findings
+        yield from finding_metrics(findings, options.ignore or ())
+        yield from _numbers(seen)
+
+    def healthy(self) -> str:
+        """The sentence when there is nothing to report."""
+        if self.seen is None:
+            return 'no neighbour table can be seen'
+        words = []
+        for table in self.seen.tables:
+            usage = self.seen.usage(table.family)
+            share = '' if usage is None else f' ({number(usage)} %)'
+            limit = '' if table.limit is None else f' of {table.limit}'
+            words.append(f'{rules.LABELS[table.family].upper()} {self.seen.counted(table.family)}{limit}{share}')
+        if self.seen.before is not None:
+            words.append('nothing refused')
+        gateways = len(neighbour_gateway.gateways(self.seen))
+        words.append(f'{quantity(gateways, "default gateway")} in order' if gateways else 'no default gateway')
+        return ', '.join(words)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Everything read, for -vv."""
+        if self.seen is None:
+            return []
+        facts = []
+        for table in self.seen.tables:
+            label = rules.LABELS[table.family]
+            facts += [(f'{label} entries', str(table.entries)), (f'{label} gc_thresh3', str(table.limit))]
+            facts.append((f'{label} not compared with gc_thresh3', str(self.seen.exempt(table.family))))
+            facts += [(f'{label} {counter}', str(value)) for counter, value in table.statistics.items()]
+        for route in self.seen.routes.entries:
+            if neighbour_gateway.like_default(route):
+                facts += [('route', neighbour_gateway.describe(route, hop)) for hop in route.hops]
+        facts += [
+            ('off-link', words) for words in neighbour_off_link.shares(neighbour_off_link.off_link(self.seen) or ())
+        ]
+        return facts
+
+
+def _clock(root: str) -> float:
+    """Seconds since boot, suspend included; in a captured tree the moment of the capture."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if is_live(root) else monotonic_now(root) or 0.0
+
+
+def _with_kernel_log(seen: rules.Seen, options: argparse.Namespace) -> rules.Seen:
+    # The ring buffer is long; here its lines only repeat what a counter says on most kernels.
+    if is_live(options.root) and not rules.needs_kernel_log(seen, options.since):
+        return seen
+    from tablefull.readers.kernel_log import read_kernel_log
+
+    try:
+        return seen._replace(log=read_kernel_log(options.root, options.since))
+    except FileNotFoundError:
+        return seen._replace(log_gap='there is none')
+    except ReadError as error:
+        return seen._replace(log_gap=str(error))
+
+
+def _with_addresses(seen: rules.Seen, root: str) -> rules.Seen:
+    return seen._replace(addresses=read_addresses(root)) if neighbour_gateway.needs_addresses(seen) else seen
+
+
+def _missing(severity: str) -> Finding:
+    return Finding(
+        'neighbour-tables-missing',
+        'info' if severity == 'ok' else severity,
+        'no neighbour table can be seen here',
+        ('/proc/net/stat/arp_cache is not there: only the first network namespace has it', 'rtnetlink cannot be asked'),
+        ('allow the check an AF_NETLINK socket (systemd: RestrictAddressFamilies=, seccomp profile)',),
+    )
+
+
+def _numbers(seen: rules.Seen) -> Iterator[nagiosplugin.Metric]:
+    gauges = []
+    for family, label in rules.LABELS.items():
+        table = seen.table(family)
+        if table is not None:
+            gauges += [
+                (f'{label}_usage', seen.usage(family), '%', None),
+                (f'{label}_entries', table.entries, '', table.limit),
+                (f'{label}_overflow_rate', seen.overflow_rate(family), '', None),
+            ]
+    if seen.neighbours.families:
+        gauges.append(('unresolved', len(neighbour_off_link.unresolved(seen)), '', None))
+        off_link = neighbour_off_link.off_link(seen)
+        gauges.append(('off_link', None if off_link is None else len(off_link), '', None))
+    for name, value, unit, maximum in gauges:
+        if value is not None:
+            yield nagiosplugin.Metric(name, value, unit, None if unit else 0, maximum)
+
+
+def acquire(options: argparse.Namespace) -> Acquired:
+    """Put the resource and its contexts together."""
+    resource = NeighbourTables(options)
+
+    def usage(family: int) -> Measure:
+        rule = rules.usage_breach(family)
+
+        def breach(severity: str, value: float, limits: str) -> Finding:
+            assert resource.seen is not None  # a metric exists only after the probe has seen a table
+            return rule(resource.seen, severity, value, limits)
+
+        judged = ignorable(breach, options.ignore or (), 'neighbour-usage-high')
+        return Measure(f'{rules.LABELS[family]}_usage', judged, options.warning, options.critical)
+
+    return Acquired(
+        resource,
+        (
+            usage(4),
+            Measure('arp_entries'),
+            Measure('arp_overflow_rate'),
+            usage(6),
+            Measure('ndp_entries'),
+            Measure('ndp_overflow_rate'),
+            Measure('unresolved'),
+            Measure('off_link'),
+        ),
+        resource.healthy,
+        resource.facts,
+    )
+
+
+CHECK = Check(
+    'neighbour',
+    'Judge the neighbour tables of IPv4 (ARP) and IPv6 (NDP): refused neighbours first, then how full they are,'
+    ' and the mistakes in default routes that fill them.',
+    OPTIONS,
+    acquire,
+)
+
+
+def main() -> None:
+    """Entry point."""
+    run(CHECK)
+
+
+if __name__ == '__main__':
+    main()

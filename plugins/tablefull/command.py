@@ -1,0 +1,91 @@
+"""The `tablefull` command: `tablefull explain CODE` prints the page of a finding."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+try:
+    from tablefull import __version__
+    from tablefull.findings.catalogue import CATALOGUE
+    from tablefull.frame.options import Option, UsageError, build_parser
+    from tablefull.frame.plugin import leave
+    from tablefull.frame.text import clean
+    from tablefull.readers.files import ReadError, read_text
+except ImportError as error:
+    print(f'TABLEFULL UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
+    sys.exit(3)
+
+DESCRIPTION = 'Explain what the checks of tablefull find.'
+OPTIONS = (
+    Option('version', 'flag', '', 'print the version', 'V'),
+    Option('help', 'flag', '', 'print this help', 'h'),
+)
+
+# docs/findings: a symbolic link in a checkout, the files themselves in an installed package.
+PAGES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pages')
+
+
+def main() -> None:
+    """Entry point."""
+    leave(*answer(sys.argv[1:]))
+
+
+def answer(argv: list[str]) -> tuple[int, str]:
+    """(exit code, output): 0 with what was asked for, 3 with the reason why not. Does not raise and does not exit."""
+    parser = build_parser('tablefull', DESCRIPTION, OPTIONS)
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
+    about = 'print the page of a finding; without CODE list all codes'
+    explaining = commands.add_parser(
+        'explain', help=about, description=about, add_help=False, formatter_class=parser.formatter_class
+    )
+    explaining.add_argument('code', nargs='?', metavar='CODE', help='as a check prints it, e.g. conntrack-table-full')
+    # A name of its own: the one above would be set back to False by the options of the command.
+    explaining.add_argument('-h', '--help', action='store_true', dest='help_explain', help='print this help')
+    try:
+        options = parser.parse_args(argv)
+    except UsageError as error:
+        return refuse(f'{error}; see tablefull --help')
+    if options.help:
+        return 0, parser.format_help().rstrip()
+    if options.version:
+        return 0, f'tablefull {__version__}'
+    if options.command is None:
+        return refuse('no command given; see tablefull --help')
+    if options.help_explain:
+        return 0, explaining.format_help().rstrip()
+    return list_codes() if options.code is None else explain(options.code)
+
+
+def refuse(reason: str) -> tuple[int, str]:
+    """Exit code and one line, as a check says that it cannot tell."""
+    return 3, clean(f'TABLEFULL UNKNOWN - {reason}')
+
+
+def list_codes() -> tuple[int, str]:
+    """All codes with their titles, in the order of the catalogue."""
+    width = max(len(code) for code in CATALOGUE)
+    return 0, '\n'.join(f'{code:{width}}  {title}' for code, title in CATALOGUE.items())
+
+
+def explain(code: str) -> tuple[int, str]:
+    """The page of a finding, Markdown as it is."""
+    if code not in CATALOGUE:
+        return refuse(f'no finding has the code {code!r}{_perhaps(code)}; tablefull explain lists all codes')
+    try:
+        return 0, read_text('/', os.path.join(PAGES, f'{code}.md')).rstrip()
+    except FileNotFoundError:
+        return refuse(f'this installation has no page of {code} ({CATALOGUE[code]})')
+    except ReadError as error:
+        return refuse(f'cannot read {error}')
+
+
+def _perhaps(code: str) -> str:
+    import difflib  # for typing errors only
+
+    close = difflib.get_close_matches(code.lower(), CATALOGUE)
+    return f'; did you mean {" or ".join(close)}?' if close else ''
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,114 @@
+"""The `tablefull` command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tablefull import __version__, command
+from tablefull.command import answer
+from tablefull.findings.catalogue import CATALOGUE
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, '-m', 'tablefull.command', *argv],
+        cwd=ROOT / 'plugins',
+        env={'PYTHONPATH': str(ROOT / 'plugins'), 'LC_ALL': 'C'},
+        capture_output=True,
+        text=True,
+        encoding='utf-8',
+    )
+
+
+@pytest.mark.parametrize('code', CATALOGUE)
+def test_explain_prints_the_page_as_it_is(code: str) -> None:
+    page = (ROOT / 'docs' / 'findings' / f'{code}.md').read_text()
+    assert answer(['explain', code]) == (0, page.rstrip())
+
+
+def test_explain_alone_lists_every_code_with_its_title() -> None:
+    status, text = answer(['explain'])
+    assert status == 0
+    assert [tuple(line.split(None, 1)) for line in text.splitlines()] == list(CATALOGUE.items())
+
+
+def test_an_unknown_code_is_refused_with_the_codes_close_to_it() -> None:
+    status, text = answer(['explain', 'conntrack-tabel-full'])
+    assert status == 3
+    assert text.startswith(
+        "TABLEFULL UNKNOWN - no finding has the code 'conntrack-tabel-full'; did you mean conntrack-"
+    )
+    assert 'conntrack-table-full' in text
+    assert '\n' not in text
+
+
+def test_a_code_like_no_other_gets_no_proposals() -> None:
+    assert answer(['explain', 'xyz']) == (
+        3,
+        "TABLEFULL UNKNOWN - no finding has the code 'xyz'; tablefull explain lists all codes",
+    )
+
+
+@pytest.mark.parametrize(
+    'code', ['../../README', '/etc/passwd', 'conntrack-table-full.md', '', 'a|b', 'a\nb', '\udcff']
+)
+def test_nothing_but_a_code_becomes_a_path(code: str) -> None:
+    status, text = answer(['explain', code])
+    assert status == 3
+    assert 'no finding has the code' in text
+    assert text.isprintable()
+    assert '|' not in text
+
+
+def test_a_page_that_is_not_installed_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, 'PAGES', str(tmp_path))
+    status, text = answer(['explain', 'conntrack-table-full'])
+    assert (status, text.startswith('TABLEFULL UNKNOWN - this installation has no page')) == (3, True)
+    (tmp_path / 'conntrack-table-full.md').mkdir()
+    status, text = answer(['explain', 'conntrack-table-full'])
+    assert (status, text.startswith('TABLEFULL UNKNOWN - cannot read')) == (3, True)
+
+
+@pytest.mark.parametrize('option', ['--version', '-V'])
+def test_the_version(option: str) -> None:
+    assert answer([option]) == (0, f'tablefull {__version__}')
+
+
+@pytest.mark.parametrize('argv', [['--help'], ['-h'], ['-h', 'explain']])
+def test_help_names_the_commands(argv: list[str]) -> None:
+    status, text = answer(argv)
+    assert status == 0
+    assert text.startswith('usage: tablefull ')
+    assert 'explain' in text
+
+
+def test_a_command_has_help_of_its_own() -> None:
+    status, text = answer(['explain', '--help'])
+    assert status == 0
+    assert text.startswith('usage: tablefull explain ')
+
+
+@pytest.mark.parametrize(
+    'argv', [[], ['frobnicate'], ['--frobnicate'], ['explain', 'a', 'b'], ['explain', '--all'], ['']]
+)
+def test_bad_arguments_exit_with_3_and_one_line(argv: list[str]) -> None:
+    status, text = answer(argv)
+    assert status == 3
+    assert text.startswith('TABLEFULL UNKNOWN - ')
+    assert text.endswith('see tablefull --help')
+    assert '\n' not in text
+
+
+def test_the_process_answers_on_standard_output_alone() -> None:
+    done = run('explain', 'conntrack-table-full')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout == (ROOT / 'docs' / 'findings' / 'conntrack-table-full.md').read_text()
+    refused = run('--nothing')
+    assert (refused.returncode, refused.stderr) == (3, '')
+    assert refused.stdout.startswith('TABLEFULL UNKNOWN - ')

@@ -1,0 +1,48 @@
+# Two commands do all their own set-up on a fresh Debian machine: `make run` and `make test`.
+# `make help` lists the rest.
+
+VENV = .venv
+PYTHON = $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-system test-versions golden options bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
+
+run: $(VENV)/run ## every check against this host, one line each
+	@$(PYTHON) tools/run_checks.py
+
+test: $(VENV)/test ## formatting, lint, types, unit, golden and property tests; needs no root
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy plugins tools
+	$(PYTHON) -m pytest -n auto
+
+test-system: $(VENV)/test ## tests on real kernel tables; needs root
+	@test "$$(id -u)" = 0 || { echo 'make test-system needs root: it makes network namespaces'; exit 1; }
+	tools/install-packages iproute2 iptables nftables conntrack ferm kmod sudo util-linux
+	$(PYTHON) -m pytest tests/system
+
+test-versions: ## unit tests on the oldest and the newest supported Python and libraries; needs root
+	tools/test-versions
+
+golden: $(VENV)/test ## rewrite tests/golden from what the checks say now; read the diff
+	$(PYTHON) -m tests.golden.rewrite
+
+options: $(VENV)/test ## rewrite the option tables in docs/checks
+	$(PYTHON) tools/write_options.py
+
+bench: $(VENV)/run ## cost of each check, as ratios to an empty Python process
+	@$(PYTHON) tests/benchmarks/cost.py
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) build plugins/*.egg-info .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/run: setup.cfg pyproject.toml
+	tools/make-venv $(VENV) '.'
+	@touch $@
+
+$(VENV)/test: setup.cfg pyproject.toml $(VENV)/run
+	tools/make-venv $(VENV) '.[test]'
+	@touch $@

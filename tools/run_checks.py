@@ -12,6 +12,7 @@ import check_neighbour
 from tablefull.frame.options import parse
 from tablefull.frame.output import EXIT_CODES
 from tablefull.frame.plugin import Check, examine
+from tablefull.frame.text import clean
 
 CHECKS: tuple[Check, ...] = (
     check_conntrack.CHECK,
@@ -33,11 +34,11 @@ def main() -> None:
         arguments = ['--missing', 'ok'] if check is check_ferm.CHECK else []
         outcome = examine(check, parse(check.program, check.description, check.all_options, arguments))
         states.append(outcome.state)
-        print(f'{check.program:24} {outcome.state.upper():9} {outcome.summary}')
+        print(f'{check.program:24} {outcome.state.upper():9} {clean(outcome.summary)}')
         for finding in outcome.findings:
-            print(f'{"":24} {finding.severity}: {finding.code}; tablefull explain {finding.code}')
+            print(f'{"":24} {finding.severity}: tablefull explain {finding.code}')
     counts = [f'{states.count(state)} {state.upper()}' for state in EXIT_CODES if state in states]
-    print(f'\n{len(CHECKS)} checks: {", ".join(counts)}. Details: .venv/bin/check_NAME -vv')
+    print(f'\n{len(CHECKS)} checks: {", ".join(counts)}. Everything named here is in .venv/bin; check_NAME -vv tells all')
     if os.geteuid() != 0:
         print(ROOT_ADDS)
 

@@ -16,6 +16,9 @@ from tablefull.record import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+# argparse would look for translations of its headings, and import locale for that: a sixth of an empty Python process.
+argparse._ = str  # type: ignore[attr-defined]
+
 
 class Option(NamedTuple):
     """One command line option of a check.

@@ -20,7 +20,6 @@ GET_LINK, GET_ROUTE, GET_NEIGHBOUR, GET_RULE, GET_NEIGHBOUR_TABLE = 18, 26, 30, 
 
 INET, INET6 = 2, 10
 
-_AF_NETLINK, _SOCK_RAW, _SOCK_CLOEXEC, _ROUTE = 16, 3, 0o2000000, 0
 _REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _DUMP_INTR = 0x10
 _ERROR, _DONE = 2, 3
@@ -62,12 +61,20 @@ def dump(request: int, body: bytes, what: str, most: int = _MOST_MESSAGES) -> Du
         raise ReadError(f'rtnetlink {what}', reason, error.errno) from None
 
 
+def of_family(payloads: list[bytes], family: int) -> list[bytes]:
+    """Those messages that are of the family asked for, which each message begins with.
+
+    Asked for one it does not have, as IPv6 with ipv6.disable=1, the kernel answers with all others (rtnl_dump_all()).
+    """
+    return [payload for payload in payloads if payload[:1] == bytes((family,))]
+
+
 def _dump_once(request: int, body: bytes, what: str, most: int) -> tuple[Dump, bool]:
     """One dump, and whether it was interrupted by a change."""
     payloads: list[bytes] = []
     interrupted = False
     end = time.monotonic() + _SECONDS
-    connection = _socket.socket(_AF_NETLINK, _SOCK_RAW | _SOCK_CLOEXEC, _ROUTE)
+    connection = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE)
     try:
         connection.settimeout(_SECONDS)
         connection.sendto(_HEADER.pack(_HEADER.size + len(body), request, _REQUEST_DUMP, 1, 0) + body, (0, 0))

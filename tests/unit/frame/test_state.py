@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tablefull.findings.rates import Sample, content_of, samples_from
 from tablefull.frame import state
 
 
@@ -48,7 +50,16 @@ def test_a_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
 def test_a_directory_that_everybody_can_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
     (finding,) = state.save(str(tmp_path), 'x.json', {})
-    assert 'writable for everybody' in finding.evidence[0]
+    assert 'writable for others' in finding.evidence[0]
+
+
+def test_a_directory_of_a_group_needs_the_sticky_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o770)
+    monkeypatch.setattr(os, 'getegid', lambda: 12345)
+    (finding,) = state.save(str(tmp_path), 'x.json', {})
+    assert finding.code == 'state-unwritable'
+    tmp_path.chmod(0o1770)
+    assert state.save(str(tmp_path), 'x.json', {}) == ()
 
 
 def test_a_state_that_cannot_be_kept_is_never_ok_for_ever(tmp_path: Path) -> None:
@@ -120,3 +131,24 @@ def test_each_namespace_user_and_tree_has_a_state_of_its_own(tmp_path: Path) -> 
     assert state.key('conntrack', '/') != state.key('conntrack', str(tmp_path))
     assert str(os.geteuid()) in state.key('conntrack', '/')
     assert str(os.stat('/proc/self/ns/net').st_ino) in state.key('conntrack', '/')
+
+
+def test_a_state_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int, size: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    state.save(str(tmp_path), 'x.json', {})
+    monkeypatch.setattr(os, 'read', fail)
+    remembered = state.load(str(tmp_path), 'x.json')
+    assert [finding.code for finding in remembered.findings] == ['state-unwritable']
+
+
+def test_the_state_of_a_host_with_thousands_of_cpus_can_be_read_again(tmp_path: Path) -> None:
+    samples: list[Sample] = []
+    for at in range(0, 900, 10):
+        new = Sample(float(at), {'entries': (at,), **{f'counter {n}': (2**32 - 1,) * 4096 for n in range(6)}})
+        content = content_of('b', samples, new)
+        assert state.save(str(tmp_path), 'x.json', content) == ()
+        samples = samples_from(state.load(str(tmp_path), 'x.json').content, 'b', float(at))
+    assert len(samples) > 30
+    assert len(samples[-1].counters) == 7

@@ -49,15 +49,25 @@ def _sample_from(entry: Any) -> Sample | None:
         return None
     values: dict[str, tuple[int, ...]] = {}
     for name, numbers in counters.items():
-        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+        if not isinstance(numbers, list) or not numbers:
+            return None
+        # A number that no counter can have would overflow in the arithmetic of rates.
+        if not all(type(number) is int and 0 <= number < 1 << 64 for number in numbers):
             return None
         values[name] = tuple(numbers)
     return Sample(float(at), values)
 
 
 def content_of(boot: str, samples: Sequence[Sample], new: Sample) -> dict[str, Any]:
-    """The object to remember: recent samples and the new one. The newest old one stays however old it is."""
-    kept = [sample for sample in samples if new.at - sample.at <= KEPT_FOR][-_MOST_KEPT:] or list(samples[-1:])
+    """The object to remember: recent samples and the new one. The newest old one stays however old it is.
+
+    Rates need only the newest usable sample; the older ones keep what has a single value, for a sample of hundreds of
+    CPUs is large, and forty of them would be too large to be read again.
+    """
+    kept = _thinned([sample for sample in samples if new.at - sample.at <= KEPT_FOR]) or list(samples[-1:])
+    usable = previous(kept, new.at)
+    if usable is not None:
+        kept = [sample if sample.at >= usable.at else _without_cpus(sample) for sample in kept]
     return {
         'schema': 1,
         'boot': boot,
@@ -66,6 +76,19 @@ def content_of(boot: str, samples: Sequence[Sample], new: Sample) -> dict[str, A
             for sample in [*kept, new]
         ],
     }
+
+
+def _thinned(samples: Sequence[Sample]) -> list[Sample]:
+    """As few as reach back over the whole time, however often the check runs; always the newest."""
+    kept: list[Sample] = []
+    for sample in samples:
+        if not kept or sample is samples[-1] or sample.at - kept[-1].at >= KEPT_FOR / _MOST_KEPT:
+            kept.append(sample)
+    return kept[-_MOST_KEPT:]
+
+
+def _without_cpus(sample: Sample) -> Sample:
+    return sample._replace(counters={name: values for name, values in sample.counters.items() if len(values) == 1})
 
 
 def previous(samples: Sequence[Sample], now: float) -> Sample | None:

@@ -89,6 +89,14 @@ def finding_metrics(findings: Iterable[Finding], ignored: tuple[str, ...]) -> li
     ]
 
 
+def threshold(
+    label: str, code: str, breach: Callable[[str, float, str], Finding], options: Any, prefix: str = ''
+) -> Measure:
+    """A Measure judged by the options `<prefix>warning` and `<prefix>critical`, unless its code is ignored."""
+    limits = [getattr(options, f'{prefix}{severity}', None) for severity in ('warning', 'critical')]
+    return Measure(label, ignorable(breach, options.ignore or (), code), *limits)
+
+
 def ignorable(breach: Callable[..., Finding], ignored: tuple[str, ...], code: str) -> Callable[..., Finding] | None:
     """`breach`, or None when its code is ignored: then the threshold is not judged."""
     return None if code in ignored else breach

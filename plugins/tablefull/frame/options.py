@@ -68,8 +68,11 @@ def parse_duration(text: str) -> float:
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """Names separated by commas; '*' stands for any characters where the option allows it."""
-    names = tuple(name.strip() for name in text.split(',') if name.strip())
+    """Names separated by commas; '*' stands for any characters where the option allows it.
+
+    So does '%', as in SQL: the agent of Zabbix refuses a '*' in a parameter (UnsafeUserParameters=0).
+    """
+    names = tuple(name.strip() for name in text.replace('%', '*').split(',') if name.strip())
     for name in names:
         if not re.fullmatch(r'[A-Za-z0-9_.*+:/@-]{1,128}', name):
             raise ValueError(f'{name!r} is not a name')
@@ -204,6 +207,10 @@ def parse(program: str, description: str, options: tuple[Option, ...], argv: lis
     """Parse `argv`. Raises UsageError for what cannot be understood, HelpAsked for --help and --version."""
     parser = build_parser(program, description, options)
     parsed = parser.parse_args(argv)
+    for option in options:
+        # argparse makes an empty list of --timeout=-- instead of reading it.
+        if getattr(parsed, option.variable) == []:
+            raise UsageError(f"argument --{option.name}: '--' is no value")
     if parsed.help:
         raise HelpAsked(parser.format_help().rstrip())
     if parsed.version:

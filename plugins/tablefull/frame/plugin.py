@@ -75,6 +75,9 @@ def run(check: Check, argv: list[str] | None = None) -> NoReturn:
 def leave(code: int, text: str) -> NoReturn:
     """Print and exit at once: no interpreter shutdown, which costs time and could write to standard error."""
     try:
+        if sys.stdout is None:
+            # Closed from the start; its number may be that of another file by now.
+            raise OSError
         # Bytes, for a daemon's locale may be ASCII; and a full disk or closed pipe must not look like success.
         sys.stdout.flush()
         data = text.encode('utf-8', 'backslashreplace') + b'\n'
@@ -92,7 +95,8 @@ def main(check: Check, argv: list[str]) -> tuple[int, str]:
     except option_tables.HelpAsked as asked:
         return 3, str(asked)
     except option_tables.UsageError as error:
-        return 3, as_text(_unknown(check, f'{error}; see {check.program} --help'))
+        report = _unknown(check, f'{error}; see {check.program} --help')
+        return 3, as_json(report) if 'json' in argv or '--output=json' in argv else as_text(report)
     report = examine(check, options)
     text = as_json(report) if options.output == 'json' else as_text(report, options.verbose)
     return EXIT_CODES[report.state], text
@@ -104,6 +108,9 @@ def examine(check: Check, options: argparse.Namespace) -> Report:
         return _with_timeout(check, options)
     except ReadError as error:
         return _unknown(check, f'cannot read {error}' + _privilege_hint(error))
+    except FileNotFoundError as error:
+        # Seen a moment ago: readers tell of a file that was never there in their own way.
+        return _unknown(check, f'cannot read {error.args[-1]}: it vanished while the check was reading')
     except MemoryError:
         return _unknown(check, 'out of memory')
     except Exception as error:  # noqa: BLE001  # the promise: never a wrong verdict by accident
@@ -130,6 +137,8 @@ def _with_timeout(check: Check, options: argparse.Namespace) -> Report:
 
     previous = signal.signal(signal.SIGALRM, expire)
     try:
+        # A parent may hand it down blocked, and then no alarm would ever come.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))
         signal.setitimer(signal.ITIMER_REAL, options.timeout)
         try:
             return evaluate(check, options)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,3 +84,15 @@ def test_growth_survives_any_wrap(start: int, grown: int) -> None:
     # A wrap is told from a reset by halves; only growth across the middle of the range is ambiguous.
     if end >= start or start >= 2**31 > end:
         assert found == grown
+
+
+@pytest.mark.parametrize('numbers', [[], [-1], [10**400], [2**64]])
+def test_what_no_counter_can_show_is_no_memory(numbers: list[int]) -> None:
+    assert samples_from({'boot': 'b', 'samples': [{'at': 1, 'counters': {'entries': numbers}}]}, 'b', 10) == []
+
+
+def test_only_the_newest_samples_keep_what_is_counted_per_cpu() -> None:
+    samples = [Sample(at, {'entries': (7,), 'drop': (1, 2)}) for at in (0.0, 100.0, 200.0, 299.5)]
+    kept = samples_from(content_of('b', samples, samples[0]._replace(at=300.0)), 'b', 300)
+    assert ['drop' in sample.counters for sample in kept] == [False, False, True, True, True]
+    assert all('entries' in sample.counters for sample in kept)

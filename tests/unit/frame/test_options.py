@@ -46,6 +46,10 @@ def test_every_form_of_range_of_the_guidelines_is_understood(text: str) -> None:
     assert parse_range(text) is not None
 
 
+def test_a_percent_sign_is_a_star_that_zabbix_lets_pass() -> None:
+    assert options.parse_names('nf_%,xt_MASQ*') == ('nf_*', 'xt_MASQ*')
+
+
 @given(st.text(max_size=12))
 def test_any_text_is_a_range_or_a_value_error(text: str) -> None:
     try:
@@ -114,3 +118,10 @@ def test_verbosity_adds_up() -> None:
 def test_values_need_no_character_that_nrpe_or_zabbix_refuses(option: Option) -> None:
     assert not set(option.default) & set('\\\'"`*?[]{}~$!&;()<>|#\n')
     assert option.kind in (*options.KINDS, 'flag', 'count')
+
+
+@pytest.mark.parametrize('option', ['timeout', 'warning', 'root'])
+def test_two_dashes_are_no_value(option: str) -> None:
+    # argparse turns them into an empty list.
+    with pytest.raises(UsageError, match=f'--{option}'):
+        parsed(f'--{option}=--')

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -214,3 +215,34 @@ def test_a_check_can_be_called_by_any_path(path: Path, tmp_path: Path) -> None:
     link = tmp_path / path.stem
     link.symlink_to(path)
     assert run_check(link, '-V').returncode == 3
+
+
+@pytest.mark.parametrize('path', CHECKS, ids=lambda path: path.stem)
+def test_a_closed_standard_output_is_not_ok(path: Path) -> None:
+    command = ['sh', '-c', 'exec "$0" "$1" -V >&-', sys.executable, str(path)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stderr) == (3, b'')
+
+
+@pytest.mark.parametrize('path', CHECKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('error', ['MemoryError()', 'SyntaxError("for another Python")', 'OSError(24, "Too many")'])
+def test_a_broken_library_is_unknown_not_warning(path: Path, tmp_path: Path, error: str) -> None:
+    (tmp_path / 'nagiosplugin.py').write_text(f'raise {error}')
+    done = run_check(path, '-V', PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (3, b'')
+    assert re.match(rb'[A-Z ]+ UNKNOWN - \S.*: install tablefull', done.stdout)
+
+
+def test_an_alarm_that_was_blocked_by_the_parent_comes_all_the_same() -> None:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))
+    try:
+        began = time.monotonic()
+        assert main(check_of(lambda resource: time.sleep(5)), ['-t', '0.2'])[0] == 3
+        assert time.monotonic() - began < 4
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def test_a_file_that_vanishes_between_two_looks_is_named() -> None:
+    code, text = main(failing(FileNotFoundError(2, '/ip-addr.txt')), [])
+    assert (code, text) == (3, 'MADE UP UNKNOWN - cannot read /ip-addr.txt: it vanished while the check was reading')

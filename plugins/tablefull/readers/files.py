@@ -43,10 +43,14 @@ def is_live(root: str) -> bool:
 def read_bytes(root: str, path: str, limit: int = LIMIT) -> bytes:
     """The first `limit` bytes of a regular file. Raises FileNotFoundError when it is not there, ReadError otherwise.
 
-    O_NONBLOCK so that a FIFO planted in a tree cannot hang a check; /proc and /sys ignore it.
+    O_NONBLOCK so that a FIFO put there in between cannot hang a check; /proc and /sys ignore it.
     """
     try:
-        descriptor = os.open(below(root, path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        place = below(root, path)
+        # A device may lie under any name, and opening it could have effects.
+        if not stat.S_ISREG(os.stat(place).st_mode):
+            raise ReadError(path, 'not a regular file')
+        descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ReadError(path, 'not a regular file')
@@ -111,6 +115,44 @@ def list_directory(root: str, path: str) -> list[str]:
         raise ReadError(path, os.strerror(error.errno or 0), error.errno) from None
 
 
+def is_masked(root: str, path: str) -> bool:
+    """Whether a configuration file holds nothing on purpose: a link to /dev/null, or a directory of its name."""
+    place = below(root, path)
+    try:
+        return os.path.isdir(place) or os.readlink(place) == '/dev/null'
+    except OSError:
+        return False
+
+
+def drop_in_files(
+    root: str, directories: tuple[str, ...], endings: tuple[str, ...] = ('.conf',)
+) -> tuple[list[str], list[str]]:
+    """(paths in the order of their names, directories that cannot be listed) of several NAME.d directories.
+
+    A file hides those of the same name in the directories after its own; hidden files do not count. Names are sorted
+    by byte, as systemd and kmod do.
+    """
+    chosen: dict[str, str] = {}
+    unread = []
+    for directory in directories:
+        try:
+            names = list_directory(root, directory)
+        except ReadError:
+            unread.append(directory)
+            continue
+        for name in names:
+            if name.endswith(endings) and not name.startswith('.'):
+                chosen.setdefault(name, f'{directory}/{name}')
+    return [chosen[name] for name in sorted(chosen, key=os.fsencode)], unread
+
+
+def net_directory(root: str) -> str:
+    """Where the host's network files are: below a mounted host, /proc/net is of the reader's own namespace."""
+    if not is_live(root) and os.path.isdir(below(root, '/proc/1/net')):
+        return '/proc/1/net'
+    return '/proc/net'
+
+
 def recording(root: str, *names: str) -> str | None:
     """The first of `names` that a captured tree holds at its top, as a path for `read_text`; None on a live host.
 
@@ -137,6 +179,15 @@ def monotonic_now(root: str) -> float | None:
     except (IndexError, ValueError):
         return None
     return now if 0 <= now < 1e12 else None
+
+
+def uptime(root: str) -> float:
+    """Seconds since boot, suspend included, immune to clock changes; in a captured tree the moment of the capture."""
+    if is_live(root):
+        import time
+
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return monotonic_now(root) or 0.0
 
 
 def boot_id(root: str) -> str:

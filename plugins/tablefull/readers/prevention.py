@@ -6,6 +6,7 @@ dependency, and a hand behave differently, and the line that everybody writes fi
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 
 from tablefull.readers.modprobe_d import Line, ModprobeConfiguration, normal
@@ -13,6 +14,9 @@ from tablefull.record import NamedTuple
 
 # Commands of an install line that end without having loaded anything.
 _LOADS_NOTHING = ('false', 'true', 'echo', 'logger', ':', 'exit')
+
+
+_LONGEST_PATTERN = 1024
 
 
 class Prevention(NamedTuple):
@@ -66,8 +70,19 @@ def prevention(module: str, configuration: ModprobeConfiguration) -> Prevention:
 def _concerns(line: Line, name: str) -> bool:
     """Names of `install` and `alias` are shell patterns; that of `blacklist` is not."""
     if line.command in ('install', 'alias'):
-        return fnmatchcase(name, line.name)
+        return _matches(name, line.name)
     return line.command == 'blacklist' and line.name == name
+
+
+def _matches(name: str, pattern: str) -> bool:
+    # Most lines are no pattern at all; and nobody writes one this long, which would take minutes to compile.
+    if not any(character in pattern for character in '*?[') or len(pattern) > _LONGEST_PATTERN:
+        return name == pattern
+    try:
+        return fnmatchcase(name, pattern)
+    except re.error:
+        # Up to Python 3.10 a range that is the wrong way round; to fnmatch(3) it matches nothing.
+        return False
 
 
 def loads_nothing(command: str) -> bool:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-from tablefull.readers.files import ReadError, below, is_live
+from tablefull.readers.files import ReadError
+from tablefull.readers.files import net_directory as net_directory
 from tablefull.readers.statistics import parse_hexadecimal
-
-
-def net_directory(root: str) -> str:
-    """Where the host's network files are: below a mounted host, /proc/net is of the reader's own namespace."""
-    if not is_live(root) and os.path.isdir(below(root, '/proc/1/net')):
-        return '/proc/1/net'
-    return '/proc/net'
 
 
 def parse_arp(text: str, path: str = '/proc/net/arp') -> list[tuple[str, int, str]]:

@@ -20,7 +20,7 @@ PROGRAMS = {
     'journalctl': 'reads journal files, where /dev/kmsg is refused and for the messages of a unit',
     'iptables-legacy-save': 'only with --verify-rules, without -t, where ip_tables_names lists tables: creates none',
     'ip6tables-legacy-save': 'as iptables-legacy-save, for IPv6',
-    'iptables-nft-save': 'only with --verify-rules, where nf_tables and nft_compat are loaded already: asks for both',
+    'iptables-nft-save': 'only with --verify-rules, where all that it can ask for is there, or nothing can be loaded',
     'ip6tables-nft-save': 'as iptables-nft-save, for IPv6',
     'ferm': 'only with --verify-rules, --noexec --lines: prints the rules it would make, and makes none',
 }
@@ -57,6 +57,8 @@ def run_program(name: str, arguments: Sequence[str], limit: int = 1 << 20, secon
     path = find_program(name)
     if path is None:
         raise FileNotFoundError(name)
+    # A parent that ignores its children hands that down, and then the kernel keeps no exit code for us.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     output, errors = os.pipe(), os.pipe()
     # The alarm may strike only where the child is known and can be ended.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))

@@ -6,7 +6,9 @@ apply in the order of their names whatever their directory; /etc/sysctl.conf com
 
 from __future__ import annotations
 
-from tablefull.readers.files import ReadError, list_directory, read_text
+import re
+
+from tablefull.readers.files import ReadError, drop_in_files, exists, is_masked, read_text
 from tablefull.record import NamedTuple
 
 DIRECTORIES = ('/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d', '/lib/sysctl.d')
@@ -59,6 +61,9 @@ def _normal(key: str) -> str:
 
 def parse_value(value: str) -> int | None:
     """A number as the kernel takes it: decimal, 0x hexadecimal, leading 0 octal; None for anything else."""
+    # int() alone would take underscores, digits of any script, and more of them than can be printed.
+    if not re.fullmatch(r'-?[0-9a-fA-FxX]{1,20}', value):
+        return None
     try:
         if value.lower().startswith('0x'):
             return int(value, 16)
@@ -69,21 +74,9 @@ def parse_value(value: str) -> int | None:
 
 def read_sysctls(root: str = '/') -> Sysctls:
     """Read all configuration below `root`. Unreadable files are named, not raised: the rest still counts."""
-    chosen: dict[str, str] = {}
-    present = False
-    unread = []
-    for directory in DIRECTORIES:
-        try:
-            names = list_directory(root, directory)
-        except ReadError:
-            unread.append(directory)
-            continue
-        present = present or bool(names)
-        for name in names:
-            if name.endswith('.conf'):
-                chosen.setdefault(name, f'{directory}/{name}')
+    paths, unread = drop_in_files(root, DIRECTORIES)
+    present = any(exists(root, directory) for directory in DIRECTORIES)
     settings: list[Setting] = []
-    paths = [chosen[name] for name in sorted(chosen)]
     for path in [*paths, '/etc/sysctl.conf']:
         try:
             settings += parse_sysctl(read_text(root, path, 1 << 18), path)
@@ -91,18 +84,6 @@ def read_sysctls(root: str = '/') -> Sysctls:
         except FileNotFoundError:
             continue
         except ReadError:
-            # A link to /dev/null is the documented way to mask a file: not a regular file, and nothing to read.
-            if path == '/etc/sysctl.conf' or not _masked(root, path):
+            if not is_masked(root, path):
                 unread.append(path)
     return Sysctls(tuple(settings), tuple(unread), present)
-
-
-def _masked(root: str, path: str) -> bool:
-    import os
-
-    from tablefull.readers.files import below
-
-    try:
-        return os.readlink(below(root, path)) == '/dev/null'
-    except OSError:
-        return False

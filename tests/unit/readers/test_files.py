@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from tablefull.readers.files import (
     ReadError,
+    drop_in_files,
     is_live,
+    is_masked,
     list_directory,
     monotonic_now,
+    net_directory,
     parse_number,
     parse_release,
+    read_bytes,
     read_number,
     read_optional,
     read_text,
@@ -33,6 +37,19 @@ def test_a_directory_in_place_of_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / 'proc' / 'modules').mkdir(parents=True)
     with pytest.raises(ReadError, match='not a regular file'):
         read_text(str(tmp_path), '/proc/modules')
+
+
+def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, 'open', lambda *arguments: pytest.fail('opened'))
+    with pytest.raises(ReadError, match='not a regular file'):
+        read_text('/', '/dev/null')
+
+
+def test_what_has_become_a_device_in_between_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree(tmp_path, {'/x': '1'})
+    monkeypatch.setattr(os, 'fstat', lambda descriptor: os.stat('/dev/null'))
+    with pytest.raises(ReadError, match='not a regular file'):
+        read_text(root, '/x')
 
 
 def test_a_huge_file_is_read_up_to_the_limit(tmp_path: Path) -> None:
@@ -114,3 +131,33 @@ def test_directories_are_listed_in_order_and_may_be_missing(tmp_path: Path) -> N
     root = tree(tmp_path, {'/etc/x/b': '', '/etc/x/a': ''})
     assert list_directory(root, '/etc/x') == ['a', 'b']
     assert list_directory(root, '/etc/y') == []
+
+
+def test_a_device_in_a_tree_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'device').symlink_to('/dev/null')
+    monkeypatch.setattr(os, 'open', None)
+    with pytest.raises(ReadError, match='not a regular file'):
+        read_bytes(str(tmp_path), '/device')
+
+
+def test_drop_in_files_hide_those_of_their_name_in_later_directories(tmp_path: Path) -> None:
+    files = ['/etc/x.d/b.conf', '/lib/x.d/b.conf', '/lib/x.d/a.conf', '/lib/x.d/.c.conf', '/lib/x.d/d.txt']
+    root = tree(tmp_path, dict.fromkeys(files, ''))
+    directories = ('/etc/x.d', '/run/x.d', '/lib/x.d')
+    assert drop_in_files(root, directories) == (['/lib/x.d/a.conf', '/etc/x.d/b.conf'], [])
+    assert drop_in_files(root, directories, ('.txt',))[0] == ['/lib/x.d/d.txt']
+    (tmp_path / 'run').write_text('no directory')
+    (tmp_path / 'lib/x.d').rename(tmp_path / 'lib/y.d')
+    (tmp_path / 'lib/x.d').symlink_to('x.d')
+    assert drop_in_files(root, directories) == (['/etc/x.d/b.conf'], ['/lib/x.d'])
+
+
+def test_a_link_to_dev_null_or_a_directory_masks_a_file(tmp_path: Path) -> None:
+    root = tree(tmp_path, {'/a.conf': '', '/b.conf/c': ''})
+    (tmp_path / 'd.conf').symlink_to('/dev/null')
+    assert [is_masked(root, f'/{name}.conf') for name in 'abde'] == [False, True, True, False]
+
+
+def test_below_a_mounted_host_the_network_files_are_those_of_its_first_process(tmp_path: Path) -> None:
+    assert net_directory('/') == net_directory(str(tmp_path)) == '/proc/net'
+    assert net_directory(tree(tmp_path, {'/proc/1/net/arp': ''})) == '/proc/1/net'

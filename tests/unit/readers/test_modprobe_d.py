@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,16 @@ COMMANDS = st.sampled_from(
 @given(st.lists(COMMANDS).map(' '.join))
 def test_any_order_of_words_is_a_configuration(text: str) -> None:
     assert all(line.name for line in parse_modprobe(text, 'x'))
+
+
+def test_a_line_of_a_megabyte_takes_no_minutes() -> None:
+    for text in ('options nf_conntrack ' + 'a' * 1_000_000, 'install ' + '[' * 1_000_000 + ' /bin/false'):
+        began = time.monotonic()
+        configuration = ModprobeConfiguration(tuple(parse_modprobe(text, 'x')))
+        assert not prevention('nf_conntrack', configuration).complete
+        module_options(configuration, 'nf_conntrack')
+        assert time.monotonic() - began < 5
+
+
+def test_a_range_that_is_the_wrong_way_round_matches_nothing() -> None:
+    assert stops('install nf_conntrac[z-a] /bin/false') == NONE

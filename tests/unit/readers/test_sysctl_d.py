@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,8 @@ def test_values_are_taken_as_the_kernel_takes_them() -> None:
 def test_any_text_is_parsed(text: str) -> None:
     for setting in parse_sysctl(text, 'x'):
         parse_value(setting.value)
+
+
+@pytest.mark.parametrize('text', ['0x' + 'f' * 5000, '9' * 5000, '1_000', '\u0663', '\u00b2', ' 1', '0x', '--1'])
+def test_what_the_kernel_would_not_take_is_no_value(text: str) -> None:
+    assert parse_value(text) is None

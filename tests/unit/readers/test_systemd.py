@@ -214,3 +214,17 @@ def gone(number: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_value_holds_any_character_but_a_newline() -> None:
+    unit = parse_unit('Names=x\u2028ActiveState=active\nLoadState=loaded\nActiveState=failed\n', 'x')
+    assert unit.active_state == 'failed'
+
+
+def test_a_parent_that_ignores_its_children_hides_no_exit_code(fake: Path) -> None:
+    program(fake, 'ferm', 'exit 3\n')
+    previous = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert programs.run_program('ferm', ()).code == 3
+    finally:
+        signal.signal(signal.SIGCHLD, previous)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from collections.abc import Iterator
 
 # Before the imports: collecting garbage costs a process this short a tenth of its time, and frees nothing.
@@ -16,22 +15,25 @@ try:
 
     from tablefull.findings import conntrack as rules
     from tablefull.findings.conntrack_configuration import configuration
+    from tablefull.findings.conntrack_loss import lost
+    from tablefull.findings.conntrack_seen import COUNTERS, LOST, Seen, sample_of
     from tablefull.findings.finding import Finding
-    from tablefull.findings.rates import content_of, oldest, previous, samples_from
+    from tablefull.findings.rates import content_of, samples_from
     from tablefull.findings.wording import number
     from tablefull.frame import state
-    from tablefull.frame.judge import Measure, finding_metrics, ignorable
+    from tablefull.frame.judge import Measure, finding_metrics, threshold
     from tablefull.frame.options import Option, missing_option
     from tablefull.frame.plugin import Acquired, Check, run
     from tablefull.readers.conntrack import read_conntrack
-    from tablefull.readers.files import ReadError, boot_id, is_live, monotonic_now
+    from tablefull.readers.files import ReadError, boot_id, kernel_release, monotonic_now, uptime
     from tablefull.readers.kernel_log import read_kernel_log
     from tablefull.readers.modprobe_d import module_options, read_modprobe
     from tablefull.readers.sysctl_d import read_sysctls
     from tablefull.record import TYPE_CHECKING
-except ImportError as error:
+except Exception as error:  # noqa: BLE001  # broken, unreadable, out of memory
     # A missing library must not look like a WARNING, which exit code 1 of a traceback would be.
-    print(f'CONNTRACK UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
+    why = str(error) or repr(error)
+    print(f'CONNTRACK UNKNOWN - {why}: install tablefull with python3-nagiosplugin and python3-psutil')
     sys.exit(3)
 
 if TYPE_CHECKING:
@@ -58,27 +60,29 @@ class ConntrackTable(nagiosplugin.Resource):
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.seen: rules.Seen | None = None
+        self.seen: Seen | None = None
 
     def probe(self) -> Iterator[nagiosplugin.Metric]:
         """Acquire, judge, remember."""
         options = self.options
         table = read_conntrack(options.root)
         if not table.loaded:
-            yield from finding_metrics([_not_loaded(options.missing)], options.ignore or ())
+            yield from finding_metrics([rules.not_loaded(options.missing)], options.ignore or ())
             return
         name = state.key('conntrack', options.root)
         remembered = state.load(options.state_dir, name)
-        boot, now = boot_id(options.root), _clock(options.root)
+        boot, now = boot_id(options.root), uptime(options.root)
         samples = samples_from(remembered.content, boot, now)
-        new = rules.sample(table, now)
-        seen = rules.Seen(table, new, previous(samples, now), oldest(samples, now))
+        new = sample_of(table, now, monotonic_now(options.root))
+        seen = Seen(table, new, tuple(samples), release=kernel_release(options.root))
         seen = self.seen = _with_kernel_log(seen, options)
-        trouble = state.save(options.state_dir, name, content_of(boot, samples, new))
 
-        findings = [*rules.judge(seen), *rules.full_soon(seen, options.full_in_warning, options.full_in_critical)]
+        findings = [*rules.judge(seen, options.since)]
+        findings += rules.full_soon(seen, options.full_in_warning, options.full_in_critical)
         findings += configuration(table, read_sysctls(options.root), _hashsize(options.root))
-        findings += trouble or remembered.findings
+        # Last of all: a run that dies on the way has consumed no loss.
+        new.counters[LOST] = (lost(findings, seen),)
+        findings += state.save(options.state_dir, name, content_of(boot, samples, new)) or remembered.findings
         yield from finding_metrics(findings, options.ignore or ())
         yield from _numbers(seen)
 
@@ -89,7 +93,7 @@ class ConntrackTable(nagiosplugin.Resource):
         table = self.seen.table
         if table.usage is None:
             return f'{table.entries} tracked connections, no limit'
-        refused = 'nothing refused' if self.seen.before and table.statistics else 'no rates yet'
+        refused = 'nothing refused' if self.seen.rate('drop') is not None else 'no rates yet'
         if table.statistics is None:
             refused = 'refusals not countable on this kernel'
         return f'{table.entries} of {table.maximum} entries in use ({number(table.usage)} %), {refused}'
@@ -105,19 +109,19 @@ class ConntrackTable(nagiosplugin.Resource):
         return facts
 
 
-def _clock(root: str) -> float:
-    """Seconds since boot, suspend included; in a captured tree the moment of the capture."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if is_live(root) else monotonic_now(root) or 0.0
-
-
-def _with_kernel_log(seen: rules.Seen, options: argparse.Namespace) -> rules.Seen:
+def _with_kernel_log(seen: Seen, options: argparse.Namespace) -> Seen:
     """Add the kernel log, of which only lines younger than the previous run prove anything about its counters."""
-    window = options.since if seen.before is None else seen.now.at - seen.before.at + 1
+    # On the log's own clock, which stands still in suspend.
+    clocks = [sample.counters.get('log_clock') for sample in (seen.now, seen.before) if sample is not None]
+    window = options.since
+    if len(clocks) == 2 and clocks[0] and clocks[1]:
+        window = clocks[0][0] - clocks[1][0] + 1
+    # Where there are no counters, or they leave the reason open, the log is the only witness, and worth a journalctl.
+    journal = seen.table.statistics is None or (seen.growth('drop') > 0 and not seen.was_nearly_full)
     try:
-        # Where there are no counters the log is the only witness, and worth a journalctl.
-        log = read_kernel_log(options.root, max(options.since, window), journal=seen.table.statistics is None)
+        log = read_kernel_log(options.root, max(options.since, window), journal=journal)
     except FileNotFoundError:
-        return seen._replace(log_gap='there is none')
+        return seen._replace(log_gap='there is no kernel log')
     except ReadError as error:
         return seen._replace(log_gap=str(error))
     return seen._replace(log=log, window=window)
@@ -127,16 +131,7 @@ def _hashsize(root: str) -> str | None:
     return module_options(read_modprobe(root), 'nf_conntrack').get('hashsize')
 
 
-def _not_loaded(severity: str) -> Finding:
-    return Finding(
-        'conntrack-not-loaded',
-        'info' if severity == 'ok' else severity,
-        'connection tracking is not loaded',
-        ('/proc/sys/net/netfilter/nf_conntrack_count is not there',),
-    )
-
-
-def _numbers(seen: rules.Seen) -> Iterator[nagiosplugin.Metric]:
+def _numbers(seen: Seen) -> Iterator[nagiosplugin.Metric]:
     table = seen.table
     gauges = [
         ('usage', table.usage, '%', None, None),
@@ -145,7 +140,7 @@ def _numbers(seen: rules.Seen) -> Iterator[nagiosplugin.Metric]:
         ('buckets', table.buckets, '', 0, None),
         ('hash_load', table.hash_load, '', 0, None),
     ]
-    rates = [(f'{name}_rate', seen.rate(name), '', 0, None) for name in rules.COUNTERS if name != 'chainlength']
+    rates = [(f'{name}_rate', seen.rate(name), '', 0, None) for name in COUNTERS if name != 'chainlength']
     for label, value, unit, minimum, maximum in [*gauges, *rates, ('full_in', seen.full_in, 's', 0, None)]:
         if value is not None:
             yield nagiosplugin.Metric(label, value, unit, minimum, maximum)
@@ -154,27 +149,25 @@ def _numbers(seen: rules.Seen) -> Iterator[nagiosplugin.Metric]:
 def acquire(options: argparse.Namespace) -> Acquired:
     """Put the resource and its contexts together."""
     resource = ConntrackTable(options)
-    ignored = options.ignore or ()
 
-    def measure(label: str, rule: rules.Breach, code: str, prefix: str) -> Measure:
+    def judged(label: str, rule: rules.Breach, code: str, prefix: str) -> Measure:
         def breach(severity: str, value: float, limits: str) -> Finding:
             assert resource.seen is not None  # a metric exists only after the probe has seen a table
             return rule(resource.seen, severity, value, limits)
 
-        limits = [getattr(options, f'{prefix}{severity}', None) for severity in ('warning', 'critical')]
-        return Measure(label, ignorable(breach, ignored, code), *limits)
+        return threshold(label, code, breach, options, prefix)
 
     return Acquired(
         resource,
         (
-            measure('usage', rules.usage_breach, 'conntrack-usage-high', ''),
-            measure('entries', rules.entries_breach, 'conntrack-entries-high', 'entries_'),
+            judged('usage', rules.usage_breach, 'conntrack-usage-high', ''),
+            judged('entries', rules.entries_breach, 'conntrack-entries-high', 'entries_'),
             Measure('max'),
             Measure('buckets'),
-            measure('hash_load', rules.hash_breach, 'conntrack-hash-small', 'hash_load_'),
+            judged('hash_load', rules.hash_breach, 'conntrack-hash-small', 'hash_load_'),
             Measure('drop_rate'),
-            measure('early_drop_rate', rules.early_drop_breach, 'conntrack-early-drops', 'early_drop_'),
-            measure('insert_failed_rate', rules.insert_failed_breach, 'conntrack-insert-failed', 'insert_failed_'),
+            judged('early_drop_rate', rules.early_drop_breach, 'conntrack-early-drops', 'early_drop_'),
+            judged('insert_failed_rate', rules.insert_failed_breach, 'conntrack-insert-failed', 'insert_failed_'),
             Measure('invalid_rate'),
             Measure('search_restart_rate'),
             Measure('full_in'),

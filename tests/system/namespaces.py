@@ -55,6 +55,23 @@ class Namespace:
             raise AssertionError(f'{argv}: exit {done.returncode}: {done.stdout}{done.stderr}')
         return done
 
+    def shown(self) -> dict[str, str]:
+        """What this kernel shows of modules, tables and hooks, by reading files: none of it is changed by looking.
+
+        A kernel without modules has no /proc/modules, and /sys/module then lists what is compiled in.
+        """
+        files = [
+            '/proc/modules',
+            '/proc/net/ip_tables_names',
+            '/proc/net/ip6_tables_names',
+            '/proc/net/netfilter/nf_log',
+        ]
+        shown = {path: self.run('cat', path, check=False).stdout for path in files}
+        # Use counts change with every process; names do not.
+        shown['/proc/modules'] = ' '.join(sorted(line.split()[0] for line in shown['/proc/modules'].splitlines()))
+        shown['/sys/module'] = ' '.join(sorted(path.name for path in Path('/sys/module').iterdir()))
+        return shown
+
     def python(self, script: str, *argv: str) -> str:
         """Standard output of a script of this directory, run inside."""
         return self.run(sys.executable, str(ROOT / 'tests' / 'system' / script), *argv).stdout

@@ -86,6 +86,10 @@ def test_a_table_is_followed_up_to_its_limit_past_it_and_down_again(tracking: Na
     assert 'table full' in evidence
     assert refused['metrics']['drop_rate'] > 0
 
+    time.sleep(1.1)
+    # Nothing new was refused, but the table is as full as it was: a second look does not take the alert away.
+    assert told(tracking, tmp_path, '-w', '100', '-c', '100')['state'] == 'critical'
+
     tracking.run('conntrack', '-F')
     time.sleep(1.1)
     empty = told(tracking, tmp_path)
@@ -137,8 +141,10 @@ def test_this_machine_and_the_kernels_own_numbers_agree(tmp_path: Path) -> None:
 
 def test_looking_as_root_tracks_nothing_and_changes_nothing(tmp_path: Path) -> None:
     with Namespace() as namespace:
+        before = namespace.shown()
         for name in ('check_conntrack', 'check_conntrack_modules', 'check_neighbour', 'check_ferm', 'check_kernel_log'):
             namespace.check(name, '--state-dir', str(tmp_path))
+        assert namespace.shown() == before
         send(namespace, 50)
         # No hook was registered by the looks: nothing is tracked, no table exists.
         assert count(namespace) == 0

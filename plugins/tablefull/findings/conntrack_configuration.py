@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tablefull.findings.conntrack_remedy import PRELOAD, key_of_maximum, persist, resize_hash
 from tablefull.findings.finding import Finding
 from tablefull.readers.conntrack import Conntrack
 from tablefull.readers.sysctl_d import Sysctls, parse_value
@@ -23,39 +24,50 @@ def configuration(table: Conntrack, sysctls: Sysctls, hashsize: str | None) -> I
     if not table.first_namespace or not sysctls.present or table.maximum is None or not table.buckets:
         return
     configured = sysctls.last(*_MAXIMUM)
-    if configured is not None:
-        wanted = parse_value(configured.value)
-        if wanted is not None and wanted != table.maximum:
+    wanted = parse_value(configured.value) if configured is not None else None
+    if configured is not None and wanted is not None:
+        if table.maximum != wanted:
             yield _differs(table, wanted, configured.path)
-    elif table.maximum not in [ratio * table.buckets for ratio in _OWN_RATIOS] and table.maximum > 0:
+    elif table.maximum > 0 and not _is_own_choice(table):
         yield Finding(
             'conntrack-configuration-lost-at-boot',
             'info',
             f'the running limit of {table.maximum} entries is configured nowhere: a reboot forgets it',
             (f'no {_MAXIMUM[0]} in sysctl.d; {table.buckets} buckets',),
-            (f'echo "net.netfilter.nf_conntrack_max = {table.maximum}" > /etc/sysctl.d/90-conntrack.conf', _PRELOAD),
+            persist(table, table.maximum),
         )
-    if hashsize is not None and hashsize.isdigit() and table.buckets < int(hashsize):
+    size = parse_value(hashsize or '')
+    if size is not None and table.buckets < size:
         yield Finding(
             'conntrack-configuration-differs',
             'warning',
             f'modprobe.d sets hashsize={hashsize}, but the hash table has {table.buckets} buckets',
             ('the module was loaded before the option was written, or from an initial ramdisk without it',),
-            (f'echo {hashsize} > /sys/module/nf_conntrack/parameters/hashsize', 'update-initramfs -u'),
+            (resize_hash(table, size), 'update-initramfs -u'),
         )
 
 
-# systemd-sysctl runs before anybody has loaded the module, finds no such key, and says nothing.
-_PRELOAD = 'echo nf_conntrack > /etc/modules-load.d/conntrack.conf  # or the setting comes before the module, in vain'
+def _is_own_choice(table: Conntrack) -> bool:
+    return table.maximum in [ratio * (table.buckets or 0) for ratio in _OWN_RATIOS]
 
 
 def _differs(table: Conntrack, wanted: int, path: str) -> Finding:
-    own = table.maximum in [ratio * (table.buckets or 0) for ratio in _OWN_RATIOS]
-    reason = 'the module was loaded after the setting' if own else 'changed by hand since'
+    running = table.maximum or 0
+    evidence = (f'running {running}, {table.buckets} buckets', f'{path}: {wanted}')
+    if running > wanted > 0 or running <= 0:
+        # kube-proxy and tuned set it themselves, at every start; nothing is lost by more room.
+        return Finding(
+            'conntrack-configuration-differs',
+            'info',
+            f'nf_conntrack_max is {running}, raised since from the {wanted} that is configured',
+            evidence,
+            persist(table, running) if running > 0 else (),
+        )
+    reason = 'the module was loaded after the setting' if _is_own_choice(table) else 'lowered since'
     return Finding(
         'conntrack-configuration-differs',
         'warning',
-        f'nf_conntrack_max is {table.maximum}, not {wanted} as configured: {reason}',
-        (f'running {table.maximum}, {table.buckets} buckets', f'{path}: {wanted}'),
-        (f'sysctl -w net.netfilter.nf_conntrack_max={wanted}', _PRELOAD),
+        f'nf_conntrack_max is {running}, not {wanted} as configured: {reason}',
+        evidence,
+        (f'sysctl -w {key_of_maximum(table)}={wanted}', PRELOAD),
     )

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import os
 
-from tablefull.readers.files import ReadError, below, exists, is_live, read_number, read_optional
+from tablefull.readers.files import (
+    ReadError,
+    below,
+    exists,
+    is_live,
+    net_directory,
+    read_number,
+    read_optional,
+)
 from tablefull.readers.statistics import Statistics, parse_statistics
 from tablefull.record import NamedTuple
 
@@ -26,6 +34,7 @@ class Conntrack(NamedTuple):
     expect_maximum  limit of the expectation table
     statistics      /proc/net/stat/nf_conntrack, 32-bit counters; None on a kernel without CONFIG_NF_CONNTRACK_PROCFS
     first_namespace True in the initial network namespace
+    legacy          only the ip_conntrack_ names of kernels before 2.6.2x are there
     namespace       inode of the network namespace, '' when unknown; the kernel log names a namespace by it (>= 6.17)
     """
 
@@ -37,6 +46,7 @@ class Conntrack(NamedTuple):
     statistics: Statistics | None = None
     first_namespace: bool = False
     namespace: str = ''
+    legacy: bool = False
 
     @property
     def limit(self) -> int | None:
@@ -60,10 +70,11 @@ class Conntrack(NamedTuple):
 
 def read_conntrack(root: str = '/') -> Conntrack:
     """Read the table's numbers below `root`. Raises ReadError for files that are there and cannot be understood."""
-    statistics = _read_statistics(root)
+    net = net_directory(root)
+    statistics = _read_statistics(root, net)
     maximum = _first_number(root, _NEW + 'max', _OLD + 'max', '/proc/sys/net/ipv4/ip_conntrack_max')
     entries = _first_number(root, _NEW + 'count', _OLD + 'count')
-    if statistics is not None and (entries is None or _other_namespace(root)):
+    if statistics is not None and (entries is None or net != '/proc/net'):
         # Kernels 3.8 to 5.6 hide the sysctls in a user namespace; and below a mounted host the sysctls answer for
         # the namespace of the reader, while proc/1/net is the host's.
         entries = statistics.total('entries')
@@ -79,6 +90,7 @@ def read_conntrack(root: str = '/') -> Conntrack:
         statistics=statistics,
         first_namespace=exists(root, '/proc/sys/net/nf_conntrack_max'),
         namespace=_namespace(root),
+        legacy=not exists(root, _NEW + 'count') and exists(root, _OLD + 'count'),
     )
 
 
@@ -90,12 +102,7 @@ def _first_number(root: str, *paths: str) -> int | None:
     return None
 
 
-def _other_namespace(root: str) -> bool:
-    return not is_live(root) and os.path.isdir(below(root, '/proc/1/net'))
-
-
-def _read_statistics(root: str) -> Statistics | None:
-    net = '/proc/1/net' if _other_namespace(root) else '/proc/net'
+def _read_statistics(root: str, net: str) -> Statistics | None:
     for name in ('nf_conntrack', 'ip_conntrack'):
         path = f'{net}/stat/{name}'
         text = read_optional(root, path)

@@ -6,6 +6,8 @@ import pytest
 
 from tablefull.findings import conntrack as rules
 from tablefull.findings.conntrack_configuration import configuration
+from tablefull.findings.conntrack_loss import lost
+from tablefull.findings.conntrack_seen import LOST, Seen, sample_of
 from tablefull.findings.finding import Finding
 from tablefull.findings.rates import Sample
 from tablefull.readers.conntrack import Conntrack
@@ -22,10 +24,10 @@ def table(entries: int = 100, maximum: int = 1000, **counters: int) -> Conntrack
     return Conntrack(True, entries, maximum, 1000, 16, Statistics(COLUMNS, (row,)), True, '4026531840')
 
 
-def seen(now: Conntrack, before: Conntrack | None = None, *events: Event, **more: Any) -> rules.Seen:
-    earlier = rules.sample(before, 40.0) if before is not None else None
+def seen(now: Conntrack, before: Conntrack | None = None, *events: Event, **more: Any) -> Seen:
+    earlier = (sample_of(before, 40.0, 70.0),) if before is not None else ()
     log = KernelLog('/dev/kmsg', events, 1, now_seconds=130.0)
-    return rules.Seen(now, rules.sample(now, 100.0), earlier, earlier, log, **{'window': 61.0, **more})
+    return Seen(now, sample_of(now, 100.0, 130.0), **{'earlier': earlier, 'log': log, 'window': 61.0, **more})
 
 
 def codes(findings: Any) -> list[str]:
@@ -33,7 +35,7 @@ def codes(findings: Any) -> list[str]:
 
 
 def judge(now: Conntrack, before: Conntrack | None = None, *events: Event, **more: Any) -> list[str]:
-    return codes(rules.judge(seen(now, before, *events, **more)))
+    return codes(rules.judge(seen(now, before, *events, **more), 900.0))
 
 
 def test_a_refused_packet_is_critical_at_ten_percent_usage_when_the_kernel_says_the_table_was_full() -> None:
@@ -58,7 +60,7 @@ def test_drops_far_from_the_limit_are_no_full_table() -> None:
 
 def test_an_insertion_clash_raises_drop_too_and_is_not_counted_twice() -> None:
     assert judge(table(1000, drop=5, insert_failed=5), table(1000)) == []
-    (finding,) = rules.judge(seen(table(1000, drop=7, insert_failed=5), table(1000)))
+    (finding,) = rules.judge(seen(table(1000, drop=7, insert_failed=5), table(1000)), 900.0)
     assert '2 packets refused' in finding.summary
 
 
@@ -73,8 +75,72 @@ def test_drops_since_boot_prove_nothing_about_now() -> None:
     assert judge(table(1000, drop=5000), table(1000, drop=5000)) == []
 
 
-def test_on_a_first_run_the_kernels_line_is_the_witness() -> None:
-    assert judge(table(500, drop=5), None, FULL_LINE) == ['critical conntrack-table-full']
+def test_drops_without_clashes_are_refusals_even_where_insert_failed_moves_alone() -> None:
+    # Up to 4.8 a clash raised insert_failed only; since 5.15 a long hash chain raises it without drop.
+    now, before = table(1000, drop=50, insert_failed=500), table(1000)
+    assert judge(now, before, release=(3, 10)) == ['critical conntrack-table-full']
+    chains = table(1000, drop=50, insert_failed=500, chainlength=500)
+    assert judge(chains, before, release=(5, 15)) == ['critical conntrack-table-full']
+
+
+def test_clashes_do_not_hide_a_full_table_that_the_kernel_names() -> None:
+    (finding,) = rules.judge(seen(table(1000, drop=50, insert_failed=500), table(1000), FULL_LINE), 900.0)
+    assert (finding.code, finding.severity) == ('conntrack-table-full', 'critical')
+    assert 'up to 50 packets refused' in finding.summary
+
+
+def test_a_table_at_93_percent_that_drops_is_full() -> None:
+    # 522 of 560 were counted at a moment when clients were locked out: UDP entries had just expired.
+    assert judge(table(522, 560, drop=196), table(540, 560), log_gap='refused') == ['critical conntrack-table-full']
+
+
+def test_where_the_log_is_closed_nobody_claims_that_the_table_was_not_full() -> None:
+    drops, gap = rules.judge(seen(table(drop=700), table(), log_gap='Operation not permitted'), 900.0)
+    assert 'whether it was full cannot be told' in drops.summary
+    assert (gap.code, gap.severity) == ('kernel-log-unreadable', 'info')
+
+
+def remembered(entries: int, drop: int) -> Seen:
+    """A run after one that saw 7 packets refused, and after another one since."""
+    full = Sample(20.0, {'entries': (1000,), 'drop': (7,), LOST: (7,)})
+    other = Sample(60.0, {'entries': (1000,), 'drop': (7,), LOST: (0,)})
+    now = table(entries, drop=drop)
+    return seen(now)._replace(earlier=(full, other), log=None)
+
+
+def test_another_run_does_not_consume_the_loss_while_the_table_stays_full() -> None:
+    # A second service, a retry before the hard state, somebody who looks: each would see no new drop.
+    (finding,) = rules.judge(remembered(990, 7), 900.0)
+    assert (finding.code, finding.severity) == ('conntrack-table-full', 'critical')
+    assert '7 packets refused 80 s ago' in finding.summary
+    assert list(rules.judge(remembered(990, 7), 60.0)) == []
+
+
+def test_an_emptied_table_that_refuses_nothing_has_recovered() -> None:
+    assert list(rules.judge(remembered(500, 7), 900.0)) == []
+
+
+def test_only_a_run_that_proved_the_loss_remembers_it() -> None:
+    full = seen(table(1000, drop=7), table(1000))
+    assert lost(list(rules.judge(full, 900.0)), full) == 7
+    assert lost([], seen(table(drop=7), table())) == 0
+    again = remembered(990, 7)
+    assert lost(list(rules.judge(again, 900.0)), again) == 0
+
+
+def test_on_a_first_run_line_and_level_together_are_the_witness() -> None:
+    assert judge(table(950, drop=5), None, FULL_LINE) == ['critical conntrack-table-full']
+
+
+def test_on_a_first_run_an_old_drop_and_a_line_of_a_container_are_no_proof() -> None:
+    assert judge(table(5, 300000, drop=1), None, FULL_LINE) == ['warning conntrack-table-full-elsewhere']
+    # 6.18 leaves out the number for the first namespace only.
+    assert judge(table(5, 300000, drop=1), None, FULL_LINE, release=(6, 18)) == ['critical conntrack-table-full']
+
+
+def test_old_drops_of_the_host_do_not_swallow_the_overflow_of_a_container() -> None:
+    before = table(5, 300, drop=7)
+    assert judge(before, before, FULL_LINE) == ['warning conntrack-table-full-elsewhere']
 
 
 def test_a_line_older_than_the_drops_counted_since_is_no_witness() -> None:
@@ -83,12 +149,8 @@ def test_a_line_older_than_the_drops_counted_since_is_no_witness() -> None:
 
 def test_an_older_line_still_illustrates_drops_at_the_limit() -> None:
     # Ten lines in five seconds at most: the packets refused just now may have left none of their own.
-    (finding,) = rules.judge(seen(table(1000, drop=9), table(1000, drop=5), FULL_LINE, window=10.0))
+    (finding,) = rules.judge(seen(table(1000, drop=9), table(1000, drop=5), FULL_LINE, window=10.0), 900.0)
     assert f'kernel log, 30 s ago: {FULL_LINE.text}' in finding.evidence
-
-
-def test_the_alert_ends_with_the_drops_even_while_the_line_is_fresh() -> None:
-    assert judge(table(500, drop=5), table(990, drop=5), FULL_LINE) == []
 
 
 def test_the_line_of_a_container_does_not_make_the_host_full() -> None:
@@ -117,8 +179,9 @@ def test_without_statistics_line_and_level_together_prove_a_full_table() -> None
 
 
 def test_without_statistics_an_unreadable_log_is_said() -> None:
-    (finding,) = rules.judge(seen(table()._replace(statistics=None), None, log_gap='Operation not permitted'))
-    assert 'not readable: Operation not permitted' in finding.summary
+    missing, gap = rules.judge(seen(table()._replace(statistics=None), None, log_gap='Operation not permitted'), 900.0)
+    assert (missing.code, gap.code) == ('conntrack-statistics-missing', 'kernel-log-unreadable')
+    assert gap.evidence == ('Operation not permitted',)
 
 
 @pytest.mark.parametrize('maximum', [0, -5])
@@ -142,9 +205,11 @@ def test_numbers_hidden_from_a_user_namespace_are_unknown_not_healthy() -> None:
     assert judge(Conntrack(True)) == ['unknown conntrack-hidden']
 
 
-def growing(entries: int, before: int, seconds: float = 300.0) -> rules.Seen:
-    early = Sample(0.0, {'entries': (before,)})
-    return rules.Seen(table(entries), Sample(seconds, {'entries': (entries,)}), early, early)
+def growing(entries: int, before: int, seconds: float = 300.0, latest: int | None = None) -> Seen:
+    samples = [Sample(0.0, {'entries': (before,)})]
+    if latest is not None:
+        samples.append(Sample(seconds - 60.0, {'entries': (latest,)}))
+    return Seen(table(entries), Sample(seconds, {'entries': (entries,)}), tuple(samples))
 
 
 def test_growth_gives_the_time_until_the_table_is_full() -> None:
@@ -153,6 +218,16 @@ def test_growth_gives_the_time_until_the_table_is_full() -> None:
     assert codes(rules.full_soon(growth, 30, 10)) == ['warning conntrack-full-soon']
     assert codes(rules.full_soon(growth, 30, 15)) == ['critical conntrack-full-soon']
     assert codes(rules.full_soon(growth, None, None)) == []
+
+
+def test_a_wave_that_is_over_is_no_forecast() -> None:
+    assert growing(550, 300, latest=550).full_in is None
+    # A jump within the last minute: the pace of the last minutes counts.
+    assert growing(600, 500, latest=510).full_in == pytest.approx(1200)
+
+
+def test_a_table_that_is_full_already_has_no_forecast() -> None:
+    assert growing(1000, 600).full_in is None
 
 
 def test_no_forecast_from_moments_from_an_empty_table_or_from_one_that_shrinks() -> None:
@@ -180,9 +255,16 @@ def test_a_configured_limit_that_came_before_the_module_is_said_to_be_never_appl
     assert 'the module was loaded after the setting' in finding.summary
 
 
-def test_a_limit_changed_by_hand_is_told_from_one_never_applied() -> None:
-    (finding,) = configuration(table(maximum=5000), configured('2000'), None)
-    assert 'changed by hand since' in finding.summary
+def test_a_limit_lowered_by_hand_is_told_from_one_never_applied() -> None:
+    (finding,) = configuration(table(maximum=1500), configured('2000'), None)
+    assert (finding.severity, 'lowered since' in finding.summary) == ('warning', True)
+
+
+def test_a_limit_that_something_raised_since_is_no_alarm_and_is_not_to_be_lowered() -> None:
+    # kube-proxy and tuned set it at each start.
+    (finding,) = configuration(table(maximum=1048576), configured('524288'), None)
+    assert finding.severity == 'info'
+    assert '1048576' in finding.remedy[0] and not any('524288' in line for line in finding.remedy)
 
 
 def test_a_limit_raised_by_hand_is_said_to_be_lost_at_a_reboot() -> None:
@@ -214,8 +296,8 @@ def test_a_hash_size_that_was_never_applied_is_said() -> None:
 
 def test_no_remedy_contains_a_character_that_a_daemon_would_take_for_perfdata() -> None:
     everything: list[Finding] = [
-        *rules.judge(seen(table(1000, 1000, drop=5), table())),
-        *rules.judge(seen(table(drop=5), table())),
+        *rules.judge(seen(table(1000, 1000, drop=5), table()), 900.0),
+        *rules.judge(seen(table(drop=5), table()), 900.0),
         rules.hash_breach(seen(table()), 'warning', 5.0, '4'),
         rules.entries_breach(seen(table()), 'warning', 5.0, '4'),
         rules.insert_failed_breach(seen(table(insert_failed=900, chainlength=3), table()), 'warning', 15.0, '10'),

@@ -48,7 +48,7 @@ def test_the_names_of_old_kernels_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize('maximum', ['0', '-5'])
 def test_no_limit_is_no_division(tmp_path: Path, maximum: str) -> None:
     table = read_conntrack(
-        tree(tmp_path, {SYSCTL + 'count': '517', SYSCTL + 'max': maximum, SYSCTL + 'buckets': '6144'})
+        tree(tmp_path, {SYSCTL + 'count': '517\n', SYSCTL + 'max': maximum + '\n', SYSCTL + 'buckets': '6144\n'})
     )
     assert (table.limit, table.usage, table.hash_load, table.loaded) == (None, None, None, True)
 
@@ -89,8 +89,8 @@ def test_below_a_mounted_host_the_numbers_are_the_hosts_not_the_containers(tmp_p
     root = tree(
         tmp_path,
         {
-            SYSCTL + 'count': '3',
-            SYSCTL + 'max': '1000',
+            SYSCTL + 'count': '3\n',
+            SYSCTL + 'max': '1000\n',
             '/proc/net/stat/nf_conntrack': statistics(HEADERS['5.15'], {'entries': 3}),
             '/proc/1/net/stat/nf_conntrack': statistics(HEADERS['5.15'], {'entries': 900, 'drop': 5}),
         },
@@ -101,4 +101,4 @@ def test_below_a_mounted_host_the_numbers_are_the_hosts_not_the_containers(tmp_p
 @pytest.mark.parametrize('damage', ['', 'garbage', '1 2', '\0'])
 def test_a_damaged_count_is_an_error_not_zero(tmp_path: Path, damage: str) -> None:
     with pytest.raises(ReadError, match='nf_conntrack_count'):
-        read_conntrack(tree(tmp_path, {SYSCTL + 'count': damage, SYSCTL + 'max': '1000'}))
+        read_conntrack(tree(tmp_path, {SYSCTL + 'count': damage, SYSCTL + 'max': '1000\n'}))

@@ -26,9 +26,10 @@ try:
     from tablefull.readers.module_names import CLASSES
     from tablefull.readers.modules import read_modules, read_owners, read_tables
     from tablefull.record import TYPE_CHECKING
-except ImportError as error:
+except Exception as error:  # noqa: BLE001  # broken, unreadable, out of memory
     # A missing library must not look like a WARNING, which exit code 1 of a traceback would be.
-    print(f'CONNTRACK MODULES UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
+    why = str(error) or repr(error)
+    print(f'CONNTRACK MODULES UNKNOWN - {why}: install tablefull with python3-nagiosplugin and python3-psutil')
     sys.exit(3)
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ OPTIONS = (
     Option('warning', 'range', '0', 'number of unexpected modules', 'w', 'RANGE'),
     Option('critical', 'range', '', 'number of unexpected modules', 'c', 'RANGE'),
     Option('expect', 'choice', 'none', 'what is meant to be loaded', metavar='WHAT', choices=('none', 'loaded')),
-    Option('allow', 'names', '', 'modules that may be loaded; * stands for any characters', metavar='NAMES'),
+    Option('allow', 'names', '', 'modules that may be loaded; * or % stands for any characters', metavar='NAMES'),
     Option('forbid', 'names', '', 'modules that are CRITICAL whatever is expected or allowed', metavar='NAMES'),
     Option('require', 'names', '', 'modules that must be loaded or compiled in', metavar='NAMES'),
     Option('require-blocked', 'names', '', 'modules that nothing must be able to load', metavar='NAMES'),

@@ -58,11 +58,6 @@ class Seen(NamedTuple):
     def _loaded(self) -> bool:
         return any(name in self.modules.loaded for name in TRACKERS)
 
-    @property
-    def programs(self) -> str:
-        """What `iptables-legacy` is called: 1.8 and its two kinds came with the distributions of Linux 4.18."""
-        return '' if (0, 0) < self.release < (4, 18) else '-legacy'
-
 
 class Tracking(NamedTuple):
     """Whether packets are tracked: 'absent', 'idle', 'active', 'leftover' or 'hidden', and how one knows."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tablefull.findings.finding import Finding
 from tablefull.findings.module_state import TRACKING_CLASSES, Seen, judged, matches, some, tracking, unexpected
-from tablefull.findings.unload import commands, unloading
+from tablefull.findings.unload import commands, dependents, unloading
 from tablefull.findings.wording import quantity
 from tablefull.readers.module_names import TRACKERS
 from tablefull.readers.modules import Module
@@ -127,10 +127,14 @@ def _missing(seen: Seen, severity: str) -> Iterator[Finding]:
 
 
 def _nat_left_behind(seen: Seen) -> Iterator[Finding]:
-    loaded = seen.modules.loaded
-    nat = [loaded[name] for name, kind in judged(seen.modules).items() if kind == 'nat']
+    loaded, kinds = seen.modules.loaded, judged(seen.modules)
+    nat = [loaded[name] for name, kind in kinds.items() if kind == 'nat']
+    if any(module.held or module.references is None or module.state != 'Live' for module in nat):
+        return
+    # What something else needs (openvswitch, ip_vs_ftp, act_ct) is in use, or may be at any moment.
+    nat = [module for module in nat if all(kinds.get(name) == 'nat' for name in dependents([module.name], loaded))]
     names = [module.name for module in nat if not matches(module.name, seen.policy.allow)]
-    if not names or any(module.held or module.references is None or module.state != 'Live' for module in nat):
+    if not names:
         return
     listed = [f'{family}: {" ".join(tables) or "none"}' for family, tables in seen.tables.items()]
     yield Finding(
@@ -153,14 +157,14 @@ def _compiled_in(seen: Seen) -> frozenset[str]:
 def _removal(seen: Seen, names: list[str], wanted: str = '') -> tuple[str, ...]:
     """How to unload `names`: of several the ones that track or translate, for tables without them hurt nobody.
 
-    `wanted` tells what to do if they are needed; it comes first where rules would have to go, which breaks a firewall.
+    `wanted` tells what to do if they are needed; it comes first unless all of them can go and nothing breaks.
     """
     kinds, loaded = judged(seen.modules), seen.modules.loaded
     plan = unloading([name for name in names if kinds.get(name) in TRACKING_CLASSES] or names, loaded)
-    lines = commands(plan, loaded, seen.programs)
+    lines = commands(plan, loaded)
     if not wanted:
         return lines
-    return (wanted, *lines) if plan.held else (*lines, wanted)
+    return (wanted, *lines) if plan.held or plan.users or not plan.order else (*lines, wanted)
 
 
 def _blocks(seen: Seen, names: list[str]) -> list[str]:

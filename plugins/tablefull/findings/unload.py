@@ -21,11 +21,14 @@ class Unloading(NamedTuple):
     order  names for rmmod, each one free when its turn comes
     held   those of them that rules, tables or interfaces use, which have to go first
     stuck  those that cannot be unloaded at all: permanent, in transition, or needed by such a one
+    users  what depends on them and is no part of netfilter: a switch, a balancer, a network card. They stay, and with
+           them what they need: unused as modules go (openvswitch has no reference), they carry the network
     """
 
     order: tuple[str, ...]
     held: tuple[Module, ...]
     stuck: tuple[str, ...]
+    users: tuple[str, ...]
 
 
 def dependents(names: Iterable[str], loaded: Mapping[str, Module]) -> set[str]:
@@ -47,8 +50,10 @@ def unloading(goals: Iterable[str], loaded: Mapping[str, Module]) -> Unloading:
         module = loaded.get(name)
         if module is not None and module.users and not module.held and wanted.issuperset(module.users):
             wanted.add(name)
-    stuck = _stuck(wanted, loaded)
-    left = wanted - stuck
+    users = {name for name in wanted if name not in CLASSES and name not in _ORPHANS}
+    unmovable = {name for name in wanted if not _removable(loaded[name])} - users
+    stuck = _with_needed(unmovable, wanted, loaded)
+    left = wanted - stuck - _with_needed(users, wanted, loaded)
     order: list[str] = []
     while left:
         free = [name for name in loaded if name in left and not left.intersection(loaded[name].users)]
@@ -59,66 +64,70 @@ def unloading(goals: Iterable[str], loaded: Mapping[str, Module]) -> Unloading:
         order += free
         left.difference_update(free)
     held = tuple(loaded[name] for name in order if loaded[name].held)
-    return Unloading(tuple(order), held, tuple(name for name in loaded if name in stuck))
+    return Unloading(
+        tuple(order),
+        held,
+        tuple(name for name in loaded if name in stuck),
+        tuple(name for name in loaded if name in users),
+    )
 
 
-def _stuck(wanted: set[str], loaded: Mapping[str, Module]) -> set[str]:
-    stuck = {
-        name
-        for name in wanted
-        if loaded[name].permanent or loaded[name].references is None or loaded[name].state != 'Live'
-    }
+def _removable(module: Module) -> bool:
+    return not module.permanent and module.references is not None and module.state == 'Live'
+
+
+def _with_needed(names: set[str], wanted: set[str], loaded: Mapping[str, Module]) -> set[str]:
+    """`names`, and those of `wanted` that one of them needs."""
+    found = names
     while True:
-        more = {name for name in wanted - stuck if stuck.intersection(loaded[name].users)}
+        more = {name for name in wanted - found if found.intersection(loaded[name].users)}
         if not more:
-            return stuck
-        stuck |= more
+            return found
+        found = found | more
 
 
-def commands(plan: Unloading, loaded: Mapping[str, Module], suffix: str = '-legacy') -> tuple[str, ...]:
-    """Lines for hands, in order: what lets go of the modules and what that breaks, then rmmod.
-
-    `suffix` tells the old iptables programs from those that speak nftables; before iptables 1.8 there was none.
-    """
-    lines = [line for module in plan.held for line in _release(module, loaded, suffix)]
+def commands(plan: Unloading, loaded: Mapping[str, Module]) -> tuple[str, ...]:
+    """Lines for hands, in order: what lets go of the modules and what that breaks, then rmmod."""
+    lines = [line for module in plan.held for line in _release(module, loaded)]
     if plan.order:
         lines.append('rmmod ' + ' '.join(plan.order))
     if plan.stuck:
-        lines.append(f'reboot  # the running kernel cannot unload {", ".join(plan.stuck)}')
+        lines.append(f'# only a reboot: the running kernel cannot unload {", ".join(plan.stuck)}')
+    if plan.users:
+        lines.append(f'# needed by {", ".join(plan.users)}: unloading that breaks what works through it')
     return tuple(dict.fromkeys(lines))
 
 
-def _release(module: Module, loaded: Mapping[str, Module], suffix: str) -> list[str]:
+def _release(module: Module, loaded: Mapping[str, Module]) -> list[str]:
     """What makes the rules, tables or interfaces behind `module` let go of it."""
     name = module.name
     if name.startswith(tuple(_LEGACY)):
-        return [_flush(name, suffix)]
+        return [_flush(name)]
     if name.startswith('nft_'):
         return [_FLUSH_NFT]
-    if name == 'openvswitch':
-        return ['ovs-vsctl list-br  # ovs-vsctl del-br each: its ports lose their network']
-    if name.startswith('ip_vs'):
-        return ['ipvsadm --clear  # every virtual service stops']
     if name.startswith('act_'):
         return ['tc filter show dev DEVICE  # and delete the filters with a ct action']
     # A match, a target or a helper belongs to rules, which can be in the tables of either iptables.
     tables = [other for other in loaded if other.startswith(tuple(_LEGACY)) and loaded[other].held]
     if CLASSES.get(name) == 'nat':
         tables = [table for table in tables if CLASSES[table] == 'nat' or table == 'ebtable_nat']
-    lines = [_flush(table, suffix) for table in tables]
+    lines = [_flush(table) for table in tables]
     if 'nft_compat' in loaded and loaded['nft_compat'].held:
         lines.append(_FLUSH_NFT)
     return lines or [f'# something that is no module uses {name} ({quantity(module.held, "reference")}): find it first']
 
 
-_FLUSH_NFT = 'nft flush ruleset  # drops every nftables rule, set and chain of this host; save it: nft list ruleset'
+_FLUSH_NFT = (
+    'nft flush ruleset  # opens the firewall: no nftables rule of this host is left; first save: nft list ruleset'
+)
 
 
-def _flush(module: str, suffix: str) -> str:
+def _flush(module: str) -> str:
     family, _, table = module.partition('_')
-    program = _LEGACY[family + '_'] + (suffix if family in ('iptable', 'ip6table') else '')
     consequence = {
         'nat': 'port forwarding and masquerading stop',
         'filter': 'opens the host, and a policy of DROP locks you out: set it to ACCEPT first',
     }.get(table, 'drops all rules of this table')
-    return f'{program} -t {table} -F  # {consequence}; containers have tables of their own'
+    # Without the suffix the programs of today speak nftables. The kernel's version does not tell which ones are there.
+    program = f'{_LEGACY[family + "_"]}-legacy'
+    return f'{program} -t {table} -F  # {consequence}; containers have their own; before iptables 1.8: without -legacy'

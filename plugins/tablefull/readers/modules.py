@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from tablefull.readers.files import ReadError, below, exists, is_live, list_directory, read_optional
+from tablefull.readers.files import ReadError, below, exists, list_directory, net_directory, read_optional
 from tablefull.readers.module_names import OWNERS
 from tablefull.record import NamedTuple
 
@@ -66,10 +66,8 @@ def parse_modules(text: str, path: str = '/proc/modules') -> dict[str, Module]:
     USERS is '-' or names that each end in a comma, '[permanent]' among them; REFERENCES and USERS are both '-' with
     CONFIG_MODULE_UNLOAD=n. ADDRESS is hidden from unprivileged readers and tells nothing here. Raises ReadError.
     """
-    if text and not text.endswith('\n'):
-        raise ReadError(path, 'ends in the middle of a line')
     modules: dict[str, Module] = {}
-    for number, line in enumerate(text.split('\n')[:-1], 1):
+    for number, line in enumerate(text.rstrip('\n').split('\n') if text else [], 1):
         module = _parse_line(line)
         if module is None:
             raise ReadError(path, f'line {number} is not a module')
@@ -126,7 +124,7 @@ def read_modules(root: str = '/') -> Modules:
     release = (read_optional(root, '/proc/sys/kernel/osrelease', 256) or '').strip()
     builtin = None
     # The release becomes part of a path: nothing but a plain name may.
-    if release and '/' not in release and release.strip('.'):
+    if release.isprintable() and '/' not in release and release.strip('.'):
         builtin = read_optional(root, f'/lib/modules/{release}/modules.builtin')
     built_in = parse_builtin(builtin or '') | _from_sysfs(root, loaded)
     return Modules(loaded, text is not None, built_in, builtin is not None)
@@ -136,7 +134,11 @@ def _from_sysfs(root: str, loaded: dict[str, Module]) -> frozenset[str]:
     """Code that has a directory in /sys/module without being loaded: only some of what is compiled in has one."""
     names = [name for name in list_directory(root, '/sys/module') if name not in loaded]
     # Only a loaded module has `initstate`: one that came or went between the two readings is not compiled in.
-    return frozenset(name for name in names if not exists(root, f'/sys/module/{name}/initstate'))
+    coming = [name for name in names if exists(root, f'/sys/module/{name}/initstate')]
+    if not loaded and any(read_optional(root, f'/sys/module/{name}/initstate', 16) == 'live\n' for name in coming):
+        # Hidden or cut to nothing: not a kernel in which everything is compiled in.
+        raise ReadError('/proc/modules', 'shows no module, but /sys/module does')
+    return frozenset(names).difference(coming)
 
 
 def read_tables(root: str = '/') -> dict[str, tuple[str, ...]]:
@@ -145,7 +147,7 @@ def read_tables(root: str = '/') -> dict[str, tuple[str, ...]]:
     Source: /proc/net/ip_tables_names, mode 0440: only root reads it. A family whose module is not loaded, or whose
     file may not be read, is not in the answer. Tables of nftables never stand there.
     """
-    net = '/proc/net' if is_live(root) or not exists(root, '/proc/1/net') else '/proc/1/net'
+    net = net_directory(root)
     tables = {}
     for family in ('ip', 'ip6'):
         try:

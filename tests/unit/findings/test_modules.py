@@ -58,6 +58,37 @@ iptable_filter 2793 1 - Live 0x0
 """
 
 
+OPEN_VSWITCH = """\
+openvswitch 212992 0 - Live 0x0
+nsh 16384 1 openvswitch, Live 0x0
+nf_conncount 24576 1 openvswitch, Live 0x0
+nf_nat 57344 1 openvswitch, Live 0x0
+nf_conntrack 188416 3 openvswitch,nf_conncount,nf_nat, Live 0x0
+nf_defrag_ipv6 24576 2 openvswitch,nf_conntrack, Live 0x0
+nf_defrag_ipv4 16384 1 nf_conntrack, Live 0x0
+"""
+IPVS = """\
+ip_vs_ftp 16384 0 - Live 0x0
+ip_vs_rr 16384 0 - Live 0x0
+nf_nat 57344 1 ip_vs_ftp, Live 0x0
+ip_vs 180224 2 ip_vs_ftp,ip_vs_rr, Live 0x0
+nf_conntrack 188416 2 nf_nat,ip_vs, Live 0x0
+nf_defrag_ipv6 24576 2 nf_conntrack,ip_vs, Live 0x0
+nf_defrag_ipv4 16384 1 nf_conntrack, Live 0x0
+"""
+# A network card that can offload flows depends on what tracks them.
+OFFLOAD = """\
+mlx5_core 2000000 0 - Live 0x0
+act_ct 32768 1 mlx5_core, Live 0x0
+nf_flow_table 57344 2 mlx5_core,act_ct, Live 0x0
+nf_nat 57344 1 act_ct, Live 0x0
+nf_conntrack 188416 3 act_ct,nf_flow_table,nf_nat, Live 0x0
+"""
+ACT_CT = (
+    OFFLOAD.partition('\n')[2].replace('act_ct 32768 1 mlx5_core,', 'act_ct 32768 0 -').replace('2 mlx5_core,', '1 ')
+)
+
+
 class Kernel:
     """Unloads as rmmod does: refuses a module that is in use, and lets go of what it depended on."""
 
@@ -222,10 +253,42 @@ def test_nat_in_use_is_not_left_behind() -> None:
     assert 'modules-nat-left-behind' not in codes(seen(NFT, 0))
 
 
+@pytest.mark.parametrize('text', [OPEN_VSWITCH, IPVS, ACT_CT, OFFLOAD])
+def test_nat_that_something_else_than_nat_needs_is_not_left_behind(text: str) -> None:
+    assert codes(seen(text, 0, Policy('loaded'))) == {}
+    assert codes(seen(text, 0)) == {} and 'nf_nat' in unexpected(seen(text))
+
+
+def test_the_same_holds_where_the_tracker_is_compiled_in() -> None:
+    text = 'openvswitch 212992 0 - Live 0x0\nnf_nat 57344 1 openvswitch, Live 0x0\n'
+    what = seen(text)._replace(table=Conntrack(True, 0, 65536))
+    assert codes(what) == {} and not any(line.startswith('rmmod') for line in breach(what).remedy)
+
+
+@pytest.mark.parametrize(
+    ('text', 'users'),
+    [(OPEN_VSWITCH, ('openvswitch',)), (IPVS, ('ip_vs', 'ip_vs_ftp', 'ip_vs_rr')), (OFFLOAD, ('mlx5_core',))],
+)
+def test_what_the_network_goes_through_is_never_to_be_unloaded(text: str, users: tuple[str, ...]) -> None:
+    for what in (seen(text, 0), seen(text, 5), seen(text, 0, Policy(forbid=('nf_nat', *users)))):
+        remedies = [breach(what).remedy, *(finding.remedy for finding in judge(what, 'critical'))]
+        for remedy in remedies:
+            named = [line for line in remedy if any(user in line for user in users)]
+            assert named and all(line.startswith('# ') and 'breaks' in line for line in named)
+            assert not any(line.startswith('rmmod') for line in remedy)
+    assert '--expect loaded' in breach(seen(text, 0)).remedy[0]
+
+
+def test_nat_that_nothing_needs_is_left_behind_beside_what_the_network_goes_through() -> None:
+    text = OPEN_VSWITCH.replace('nf_nat 57344 1 openvswitch,', 'nf_nat 57344 2 openvswitch,iptable_nat,')
+    (finding,) = judge(seen('iptable_nat 16384 0 - Live 0x0\n' + text, 0, Policy('loaded')), 'critical')
+    assert finding.summary.endswith(': iptable_nat') and finding.remedy == ('rmmod iptable_nat',)
+
+
 def test_without_counted_references_nat_is_never_said_to_be_left_behind() -> None:
     text = 'nf_nat 9 - - Live 0x0\nnf_conntrack 9 - - Live 0x0\n'
     assert codes(seen(text)) == {}
-    assert breach(seen(text)).remedy[0].startswith('reboot')
+    assert '--expect loaded' in breach(seen(text)).remedy[0] and 'reboot' in breach(seen(text)).remedy[1]
 
 
 def test_coming_and_going_is_told_and_changes_no_state() -> None:
@@ -250,6 +313,7 @@ def test_the_order_is_the_one_that_worked_after_the_flush() -> None:
             'nf_defrag_ipv6',
             'nf_defrag_ipv4',
         ),
+        (),
         (),
         (),
     )
@@ -284,12 +348,29 @@ def test_what_to_flush_first_is_said_with_what_it_breaks() -> None:
 
 def test_a_base_chain_of_nftables_holds_its_module_until_the_ruleset_is_flushed() -> None:
     loaded = parse_modules(NFT)
-    assert commands(unloading(['nf_conntrack'], loaded), loaded)[0].startswith('nft flush ruleset')
+    line = commands(unloading(['nf_conntrack'], loaded), loaded)[0]
+    assert line.startswith('nft flush ruleset  # opens the firewall')
 
 
-def test_before_iptables_1_8_the_program_has_no_suffix() -> None:
+def test_what_no_suffix_means_is_said_for_systems_before_iptables_1_8() -> None:
     (line, *_) = (line for line in breach(seen(OLD, 0, release=(2, 6))).remedy if line.startswith('iptables'))
-    assert line.startswith('iptables -t filter -F') and 'ACCEPT' in line
+    assert line.startswith('iptables-legacy -t filter -F  # ') and 'ACCEPT' in line
+    assert 'before iptables 1.8: without -legacy' in line
+
+
+@pytest.mark.parametrize(
+    ('module', 'command'),
+    [
+        ('iptable_raw', 'iptables-legacy -t raw -F'),
+        ('ip6table_nat', 'ip6tables-legacy -t nat -F'),
+        ('ebtable_nat', 'ebtables-legacy -t nat -F'),
+        ('ebtable_broute', 'ebtables-legacy -t broute -F'),
+        ('arptable_filter', 'arptables-legacy -t filter -F'),
+    ],
+)
+def test_without_the_suffix_each_of_the_programs_would_speak_nftables(module: str, command: str) -> None:
+    loaded = parse_modules(f'{module} 16384 1 - Live 0x0\n')
+    assert commands(unloading([module], loaded), loaded)[0].startswith(f'{command}  # ')
 
 
 def test_rules_that_may_be_needed_are_not_to_be_flushed_first() -> None:
@@ -307,7 +388,7 @@ def test_a_permanent_module_keeps_what_it_needs() -> None:
     plan = unloading(['nf_conntrack'], parse_modules(text))
     assert plan.stuck == ('xt_MASQUERADE', 'nf_nat', 'nf_conntrack', 'nf_defrag_ipv6', 'nf_defrag_ipv4')
     assert plan.order == ('nf_conntrack_netlink', 'iptable_nat')
-    assert 'reboot' in commands(plan, parse_modules(text))[-1]
+    assert commands(plan, parse_modules(text))[-1].startswith('# only a reboot')
 
 
 def test_defragmentation_that_others_use_stays() -> None:
@@ -317,7 +398,7 @@ def test_defragmentation_that_others_use_stays() -> None:
 
 def test_modules_that_name_each_other_do_not_hang_the_check() -> None:
     text = 'nf_conntrack 9 1 nf_nat, Live 0x0\nnf_nat 9 1 nf_conntrack, Live 0x0\n'
-    assert unloading(['nf_conntrack'], parse_modules(text)) == Unloading((), (), ('nf_conntrack', 'nf_nat'))
+    assert unloading(['nf_conntrack'], parse_modules(text)) == Unloading((), (), ('nf_conntrack', 'nf_nat'), ())
 
 
 NAMES = ['nf_conntrack', 'nf_nat', 'iptable_nat', 'xt_state', 'nf_defrag_ipv4', 'other']

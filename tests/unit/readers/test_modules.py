@@ -72,7 +72,6 @@ def test_a_module_that_stands_twice_in_a_torn_reading_counts_once() -> None:
 @pytest.mark.parametrize(
     'text',
     [
-        'nf_conntrack 188416 3 nf_nat, Live 0x0',
         'nf_conntrack 188416 3\n',
         'nf_conntrack many 3 - Live 0x0\n',
         'nf_conntrack 1 0 - Alive 0x0\n',
@@ -175,3 +174,17 @@ def test_names_of_every_generation_have_a_class(name: str, kind: str) -> None:
 def test_the_engines_of_tables_are_a_sign_of_nothing(name: str) -> None:
     # systemd loads ip_tables at boot, `nft --version` nfnetlink.
     assert name not in CLASSES
+
+
+def test_a_release_with_a_nul_is_no_part_of_a_path(tmp_path: Path) -> None:
+    root = tree(tmp_path, {OSRELEASE: '6.1\0/x', '/proc/modules': ''})
+    assert not read_modules(root).listed
+
+
+def test_no_modules_in_spite_of_a_live_one_is_an_error_not_a_kernel_without_modules(tmp_path: Path) -> None:
+    root = tree(tmp_path, {OSRELEASE: '6.1.0\n', '/sys/module/nf_conntrack/initstate': 'live\n'})
+    with pytest.raises(ReadError, match='/proc/modules'):
+        read_modules(root)
+    tree(tmp_path, {'/proc/modules': ''})
+    with pytest.raises(ReadError, match='/proc/modules'):
+        read_modules(root)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from collections.abc import Iterator
 
 # Before the imports: collecting garbage costs a process this short a tenth of its time, and frees nothing.
@@ -23,14 +22,15 @@ try:
     from tablefull.frame.judge import Measure, finding_metrics, ignorable
     from tablefull.frame.options import Option, missing_option
     from tablefull.frame.plugin import Acquired, Check, run
-    from tablefull.readers.files import ReadError, boot_id, is_live, kernel_release, monotonic_now
+    from tablefull.readers.files import ReadError, boot_id, is_live, kernel_release, uptime
     from tablefull.readers.links import read_addresses, read_links
-    from tablefull.readers.neighbours import read_neighbours, read_tables
+    from tablefull.readers.neighbours import Neighbour, in_first_namespace, read_neighbours, read_tables
     from tablefull.readers.routes import read_routes
     from tablefull.record import TYPE_CHECKING
-except ImportError as error:
+except Exception as error:  # noqa: BLE001  # broken, unreadable, out of memory
     # A missing library must not look like a WARNING, which exit code 1 of a traceback would be.
-    print(f'NEIGHBOUR UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
+    why = str(error) or repr(error)
+    print(f'NEIGHBOUR UNKNOWN - {why}: install tablefull with python3-nagiosplugin and python3-psutil')
     sys.exit(3)
 
 if TYPE_CHECKING:
@@ -50,17 +50,18 @@ class NeighbourTables(nagiosplugin.Resource):
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.seen: rules.Seen | None = None
+        self.off_link: list[Neighbour] | None = None
 
     def probe(self) -> Iterator[nagiosplugin.Metric]:
         """Acquire, judge, remember."""
         options = self.options
         tables = tuple(read_tables(options.root))
         if not tables:
-            yield from finding_metrics([_missing(options.missing)], options.ignore or ())
+            yield from finding_metrics([_missing(options)], options.ignore or ())
             return
         name = state.key('neighbour', options.root)
         remembered = state.load(options.state_dir, name)
-        boot, now = boot_id(options.root), _clock(options.root)
+        boot, now = boot_id(options.root), uptime(options.root)
         samples = samples_from(remembered.content, boot, now)
         links = read_links(options.root)
         before = previous(samples, now)
@@ -74,14 +75,22 @@ class NeighbourTables(nagiosplugin.Resource):
             before,
             # An overflow counts for --since, not for one run.
             next((sample for sample in samples if 1 <= now - sample.at <= options.since), before),
+            live=is_live(options.root),
+            first_namespace=in_first_namespace(options.root),
         )
         seen = self.seen = _with_addresses(_with_kernel_log(seen, options), options.root)
-        trouble = state.save(options.state_dir, name, content_of(boot, samples, seen.now))
+        self.off_link = neighbour_off_link.off_link(seen)
 
-        findings = [*rules.judge(seen), *neighbour_gateway.judge(seen), *neighbour_off_link.judge(seen)]
-        findings += trouble or remembered.findings
+        findings = [
+            *rules.judge(seen),
+            *neighbour_gateway.judge(seen),
+            *neighbour_off_link.judge(seen, self.off_link),
+        ]
+        numbers = list(_numbers(seen, self.off_link))
+        # Last of all: what was not judged to the end must be new to the next run.
+        findings += state.save(options.state_dir, name, content_of(boot, samples, seen.now)) or remembered.findings
         yield from finding_metrics(findings, options.ignore or ())
-        yield from _numbers(seen)
+        yield from numbers
 
     def healthy(self) -> str:
         """The sentence when there is nothing to report."""
@@ -112,20 +121,13 @@ class NeighbourTables(nagiosplugin.Resource):
         for route in self.seen.routes.entries:
             if neighbour_gateway.like_default(route):
                 facts += [('route', neighbour_gateway.describe(route, hop)) for hop in route.hops]
-        facts += [
-            ('off-link', words) for words in neighbour_off_link.shares(neighbour_off_link.off_link(self.seen) or ())
-        ]
+        facts += [('off-link', words) for words in neighbour_off_link.shares(self.off_link or ())]
         return facts
-
-
-def _clock(root: str) -> float:
-    """Seconds since boot, suspend included; in a captured tree the moment of the capture."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if is_live(root) else monotonic_now(root) or 0.0
 
 
 def _with_kernel_log(seen: rules.Seen, options: argparse.Namespace) -> rules.Seen:
     # The ring buffer is long; here its lines only repeat what a counter says on most kernels.
-    if is_live(options.root) and not rules.needs_kernel_log(seen, options.since):
+    if seen.live and not rules.needs_kernel_log(seen, options.since):
         return seen
     from tablefull.readers.kernel_log import read_kernel_log
 
@@ -134,24 +136,35 @@ def _with_kernel_log(seen: rules.Seen, options: argparse.Namespace) -> rules.See
     except FileNotFoundError:
         return seen._replace(log_gap='there is none')
     except ReadError as error:
-        return seen._replace(log_gap=str(error))
+        import os
+
+        from tablefull.readers.user import user_name
+
+        # Root is refused in containers, where no group helps; in a captured tree nobody asks the kernel.
+        helps = error.permission and seen.live and os.geteuid() != 0
+        return seen._replace(log_gap=str(error), log_reader=user_name(options.root) if helps else '')
 
 
 def _with_addresses(seen: rules.Seen, root: str) -> rules.Seen:
     return seen._replace(addresses=read_addresses(root)) if neighbour_gateway.needs_addresses(seen) else seen
 
 
-def _missing(severity: str) -> Finding:
+def _missing(options: argparse.Namespace) -> Finding:
+    evidence = ['/proc/net/stat/arp_cache is not there: only the first network namespace has it']
+    remedy = 'capture the tree on the host, outside of containers'
+    if is_live(options.root):
+        evidence.append('rtnetlink cannot be asked')
+        remedy = 'allow the check an AF_NETLINK socket (systemd: RestrictAddressFamilies=, seccomp profile)'
     return Finding(
         'neighbour-tables-missing',
-        'info' if severity == 'ok' else severity,
+        'info' if options.missing == 'ok' else options.missing,
         'no neighbour table can be seen here',
-        ('/proc/net/stat/arp_cache is not there: only the first network namespace has it', 'rtnetlink cannot be asked'),
-        ('allow the check an AF_NETLINK socket (systemd: RestrictAddressFamilies=, seccomp profile)',),
+        tuple(evidence),
+        (remedy,),
     )
 
 
-def _numbers(seen: rules.Seen) -> Iterator[nagiosplugin.Metric]:
+def _numbers(seen: rules.Seen, off_link: list[Neighbour] | None) -> Iterator[nagiosplugin.Metric]:
     gauges = []
     for family, label in rules.LABELS.items():
         table = seen.table(family)
@@ -163,7 +176,6 @@ def _numbers(seen: rules.Seen) -> Iterator[nagiosplugin.Metric]:
             ]
     if seen.neighbours.families:
         gauges.append(('unresolved', len(neighbour_off_link.unresolved(seen)), '', None))
-        off_link = neighbour_off_link.off_link(seen)
         gauges.append(('off_link', None if off_link is None else len(off_link), '', None))
     for name, value, unit, maximum in gauges:
         if value is not None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from check_neighbour import CHECK
+from tablefull.findings import neighbour_off_link
 from tablefull.findings.catalogue import CATALOGUE
 from tablefull.frame.plugin import main
+from tablefull.readers.files import ReadError
 from tests.unit.readers.trees import tree
 
 FIXTURES = Path(__file__).parents[1] / 'fixtures'
@@ -108,6 +110,43 @@ def test_labels_stand_in_the_order_of_the_contract(tmp_path: Path) -> None:
 )
 def test_usage_is_judged_by_the_thresholds(tmp_path: Path, entries: int, code: int) -> None:
     assert Checked(host(tmp_path / 'root', statistics(entries=entries)), tmp_path).code == code
+
+
+def test_a_captured_tree_is_not_told_to_allow_netlink(tmp_path: Path) -> None:
+    text = Checked(str(FIXTURES / 'A8-netns-seen-inside-6.1'), tmp_path, '-v').text
+    assert 'netlink' not in text.lower()
+    assert 'capture the tree on the host' in text
+
+
+def test_no_group_is_recommended_where_there_is_no_kernel_log(tmp_path: Path) -> None:
+    text = Checked(str(FIXTURES / '2.6.18-rhel5-healthy'), tmp_path, '-v').text
+    assert 'its log cannot be read [kernel-log-unreadable]' in text
+    assert 'usermod' not in text
+
+
+def test_what_was_not_told_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = host(tmp_path / 'root', statistics(entries=5))
+    state = tmp_path / 'state'
+    Checked(root, state)
+    (file,) = state.iterdir()
+    before = file.read_text()
+    host(tmp_path / 'root', statistics(entries=5, table_fulls=6), uptime=1060.0)
+
+    def fail(*facts: object) -> None:
+        raise ReadError('/proc/x', 'broken')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(neighbour_off_link, 'judge', fail)
+        assert Checked(root, state).code == 3
+    assert file.read_text() == before
+    assert Checked(root, state).code == 2
+
+
+def test_off_link_neighbours_are_looked_for_once_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(neighbour_off_link, 'off_link', lambda seen: calls.append(seen) or [])
+    Checked(host(tmp_path / 'root', statistics(entries=5), **{'ip-s-neigh.txt': ''}), tmp_path, '-vv')
+    assert len(calls) == 1
 
 
 def test_thresholds_are_ranges_and_empty_ones_are_not_given(tmp_path: Path) -> None:

@@ -29,17 +29,22 @@ _BITS = 64
 # A sample this much of --since old tells as much as the kernel log; it is never quite as old.
 _COVERED = 0.8
 
-_READ_LOG = ('usermod -aG systemd-journal USER  # the user of the check; then restart the monitoring agent',)
+# From here to 4.2 the kernel, RHEL 7's 3.10 too, printed nothing when it refused a neighbour.
+_SILENT_FROM = {4: (3, 6), 6: (3, 9)}
+_LOGGED_AGAIN = (4, 3)
 
 
 class Seen(NamedTuple):
     """Facts of one run, and what earlier runs and the kernel log add to them.
 
-    release    (major, minor) of the kernel, (0, 0) when unknown
-    addresses  own addresses; None when nobody had to look, or could
-    now        sample of this run; before is the previous run's, early the oldest one within --since
-    log        the kernel log within --since; None when it was not needed or could not be read
-    log_gap    why it could not be read, '' otherwise
+    release          (major, minor) of the kernel, (0, 0) when unknown
+    addresses        own addresses; None when nobody had to look, or could
+    now              sample of this run; before is the previous run's, early the oldest one within --since
+    log              the kernel log within --since; None when it was not needed or could not be read
+    log_gap          why it could not be read, '' otherwise
+    log_reader       the user who could read it with one more group, '' when no group helps
+    live             False in a captured tree, where nothing is asked over netlink
+    first_namespace  whether the limits can be set from here
     """
 
     tables: tuple[Table, ...]
@@ -52,7 +57,10 @@ class Seen(NamedTuple):
     early: Sample | None = None
     log: KernelLog | None = None
     log_gap: str = ''
+    log_reader: str = ''
     addresses: list[Address] | None = None
+    live: bool = True
+    first_namespace: bool = True
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -142,7 +150,11 @@ def judge(seen: Seen) -> Iterator[Finding]:
                 'unknown',
                 f'{NAMES[table.family]}: {quantity(table.entries, "entry", "entries")}, but its limit cannot be seen',
                 (f'/proc/sys/net/ipv{table.family}/neigh/default/gc_thresh3 is not there',),
-                ('allow the check an AF_NETLINK socket (systemd: RestrictAddressFamilies=, seccomp profile)',),
+                (
+                    'allow the check an AF_NETLINK socket (systemd: RestrictAddressFamilies=, seccomp profile)'
+                    if seen.live
+                    else f'copy /proc/sys/net/ipv{table.family}/neigh/default of the host into the tree',
+                ),
             )
     yield from suppressed(seen)
 
@@ -167,7 +179,7 @@ def overflow(seen: Seen, table: Table) -> Iterator[Finding]:
             'critical',
             f'{name} overflowed: {how_many} refused',
             (*evidence, level),
-            _enlarge(table),
+            _enlarge(seen, table),
         )
     elif since_boot is None and _probably_full(seen, table):
         grown = [f'{counter} +{seen.growth(table.family, counter)} in {span}' for counter in _COUNTERS[1:] if span]
@@ -176,8 +188,14 @@ def overflow(seen: Seen, table: Table) -> Iterator[Finding]:
             'neighbour-table-full-probable',
             'critical',
             f'{name} is at its limit and probably refuses new neighbours',
-            (level, *grown, 'this kernel neither counts nor logs refused neighbours'),
-            _enlarge(table),
+            (
+                level,
+                *grown,
+                'this kernel neither counts nor logs refused neighbours'
+                if _silent(seen, table)
+                else 'this kernel does not count refused neighbours',
+            ),
+            _enlarge(seen, table),
         )
     elif since_boot and seen.growth(table.family, 'table_fulls') is None:
         yield Finding(
@@ -185,7 +203,7 @@ def overflow(seen: Seen, table: Table) -> Iterator[Finding]:
             'info',
             f'{name} refused {quantity(since_boot, "new neighbour")} since boot; when is not known yet',
             (level, *((f'kernel log: {seen.log_gap}',) if seen.log_gap else ())),
-            _READ_LOG if seen.log_gap else (),
+            _read_log(seen),
         )
 
 
@@ -209,25 +227,36 @@ def _probably_full(seen: Seen, table: Table) -> bool:
     return any(signs) or any(event.code == 'callbacks-suppressed' for event in seen.events)
 
 
+def _silent(seen: Seen, table: Table) -> bool:
+    """Whether this kernel says nothing at all when it refuses a neighbour."""
+    return _SILENT_FROM[table.family] <= seen.release < _LOGGED_AGAIN and 'table_fulls' not in table.statistics
+
+
+def _read_log(seen: Seen) -> tuple[str, ...]:
+    from tablefull.findings.privilege import grant
+
+    return (grant('systemd-journal', seen.log_reader),) if seen.log_reader else ()
+
+
 def suppressed(seen: Seen) -> Iterator[Finding]:
     """A hint, never more: on kernels 3.6 to 4.2 an overflow leaves no other trace in the log than this line."""
-    blind = [table for table in seen.tables if 'table_fulls' not in table.statistics]
+    silent = [table for table in seen.tables if _silent(seen, table)]
     lines = [event for event in seen.events if event.code == 'callbacks-suppressed']
-    if blind and lines:
+    if silent and lines:
         yield Finding(
             'neighbour-log-suppressed',
             'info',
             'the kernel suppressed network messages; on this kernel a neighbour overflow shows in no other way',
-            (lines[-1].text, *(_level(seen, table) for table in blind)),
+            (lines[-1].text, *(_level(seen, table) for table in silent)),
             ('ip -s ntable show  # entries at thresh3, forced_gc_runs growing: the table overflows',),
         )
-    elif blind and seen.log_gap:
+    elif seen.log_gap and any('table_fulls' not in table.statistics for table in seen.tables):
         yield Finding(
             'kernel-log-unreadable',
             'info',
             'this kernel does not count refused neighbours, and its log cannot be read',
             (seen.log_gap,),
-            _READ_LOG,
+            _read_log(seen),
         )
 
 
@@ -238,10 +267,14 @@ def _level(seen: Seen, table: Table) -> str:
     return f'{quantity(seen.counted(table.family) or 0, "entry", "entries")}, gc_thresh3 {limit}{more}'
 
 
-def _enlarge(table: Table) -> tuple[str, ...]:
-    limit = max(1024, table.limit or 0)
+def _enlarge(seen: Seen, table: Table) -> tuple[str, ...]:
+    limit = 4 * max(1024, table.limit or 0)
+    # Above gc_thresh2 the kernel still throws neighbours out, every five seconds: it has to grow with the limit.
+    name = f'net.ipv{table.family}.neigh.default.gc_thresh'
+    where = '' if seen.first_namespace else 'on the host: '
     return (
-        f'sysctl -w net.ipv{table.family}.neigh.default.gc_thresh3={4 * limit}  # ends the outage, not its cause',
+        f'sysctl -w {name}2={limit // 2} {name}3={limit}  # {where}ends the outage, not its cause',
+        'the same two settings in /etc/sysctl.d/60-neighbour.conf keep it at the next boot',
         f'ip -{table.family} neigh show nud all  # and: ip -{table.family} route show table all',
     )
 
@@ -263,7 +296,7 @@ def usage_breach(family: int) -> Breach:
             severity,
             f'{NAMES[family]} {number(value)} % full: {seen.counted(family)} of {table.limit} entries',
             tuple(evidence),
-            _enlarge(table),
+            _enlarge(seen, table),
         )
 
     return breach

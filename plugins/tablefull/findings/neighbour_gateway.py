@@ -17,6 +17,7 @@ from tablefull.readers.rtnetlink import address_text
 # Without a gateway, routes as wide as this are as bad as a default: 0.0.0.0/1 with 128.0.0.0/1, 2000::/3. Wider than
 # any network somebody owns.
 _WIDEST = {4: 7, 16: 8}
+_UNIQUE_LOCAL = b'\xfc' + bytes(15)  # fc00::/7: an organisation's own, and no part of the Internet
 
 
 def covers(address: bytes, destination: bytes, length: int) -> bool:
@@ -39,7 +40,10 @@ def multicast(address: bytes) -> bool:
 
 def like_default(route: Route) -> bool:
     """Whether a route takes in the whole Internet or a good part of it."""
-    return not route.local and route.length <= _WIDEST[len(route.destination)] and not multicast(route.destination)
+    destination = route.destination
+    if route.local or route.length > _WIDEST[len(destination)] or multicast(destination):
+        return False
+    return route.length < 7 or not covers(destination, _UNIQUE_LOCAL, 7)
 
 
 def resolves(seen: Seen, device: str) -> bool | None:
@@ -93,15 +97,37 @@ def judge(seen: Seen) -> Iterator[Finding]:
 
 def describe(route: Route, hop: Hop) -> str:
     """A route as iproute2 writes it."""
-    words = [f'{address_text(route.destination)}/{route.length}' if route.length else 'default']
-    if hop.gateway is not None:
-        words += ['via', address_text(hop.gateway)]
-    words += ['dev', hop.device]
-    if route.table != MAIN:
-        words += ['table', str(route.table)]
-    if route.metric:
-        words += ['metric', str(route.metric)]
-    return ' '.join(words)
+    return ' '.join([_prefix(route), _way(route, hop), *_place(route)])
+
+
+def _prefix(route: Route) -> str:
+    return f'{address_text(route.destination)}/{route.length}' if route.length else 'default'
+
+
+def _way(route: Route, hop: Hop) -> str:
+    if hop.gateway is None:
+        return f'dev {hop.device}'
+    family = '' if len(hop.gateway) == len(route.destination) else 'inet ' if len(hop.gateway) == 4 else 'inet6 '
+    return f'via {family}{address_text(hop.gateway)} dev {hop.device}'
+
+
+def _place(route: Route) -> list[str]:
+    table = ['table', str(route.table)] if route.table != MAIN else []
+    return [*table, 'metric', str(route.metric)] if route.metric else table
+
+
+def _repair(route: Route, wrong: Hop) -> tuple[str, ...]:
+    """What gives a route its gateway. `replace` finds it by prefix, table and metric, and takes all its hops away."""
+    ways = [f'via GATEWAY dev {hop.device}' if hop == wrong else _way(route, hop) for hop in route.hops]
+    if len(ways) == 1:
+        words = [_prefix(route), ways[0], *_place(route)]
+    else:
+        words = [_prefix(route), *_place(route), *(f'nexthop {way}' for way in ways)]
+    ip = f'ip -{_family(route.destination)}'
+    return (
+        f'{ip} route replace {" ".join(words)}',
+        f'{ip} neigh flush dev {wrong.device}  # after that: drops what was learned',
+    )
 
 
 def gateways(seen: Seen) -> list[tuple[Route, Hop]]:
@@ -115,16 +141,19 @@ def gateways(seen: Seen) -> list[tuple[Route, Hop]]:
     ]
 
 
-def _severity(seen: Seen, route: Route) -> str:
-    """Critical for the route in use, warning for one that another route in its table comes before."""
-    rivals = [
-        other.metric
+def _in_use(seen: Seen, route: Route) -> bool:
+    """Whether no other route to the same destinations comes before it in its table."""
+    return all(
+        route.metric <= other.metric
         for other in seen.routes.entries
         if other.hops
         and not other.local
         and (other.destination, other.length, other.table) == (route.destination, route.length, route.table)
-    ]
-    return 'critical' if route.metric <= min(rivals) else 'warning'
+    )
+
+
+def _severity(seen: Seen, route: Route) -> str:
+    return 'critical' if _in_use(seen, route) else 'warning'
 
 
 def _domain(seen: Seen, device: str) -> int:
@@ -181,10 +210,7 @@ def _without_gateway(seen: Seen, route: Route, hop: Hop) -> Finding:
         _severity(seen, route),
         f'{family} default route on {hop.device} has no gateway: every destination becomes a neighbour',
         (describe(route, hop), f'{hop.device} resolves neighbours: it is no point-to-point link'),
-        (
-            f'ip -{_family(route.destination)} route replace default via GATEWAY dev {hop.device}',
-            f'ip -{_family(route.destination)} neigh flush dev {hop.device}  # after that: drops what was learned',
-        ),
+        _repair(route, hop),
     )
 
 
@@ -196,10 +222,7 @@ def _own_address(seen: Seen, route: Route, hop: Hop) -> Finding:
         _severity(seen, route),
         f'default gateway {gateway} is an address of this host: every destination becomes a neighbour',
         (describe(route, hop), f'{gateway} is configured on {_own(seen, hop)}'),
-        (
-            f'ip -{_family(route.destination)} route replace default via GATEWAY dev {hop.device}',
-            f'ip -{_family(route.destination)} neigh flush dev {hop.device}  # after that: drops what was learned',
-        ),
+        _repair(route, hop),
     )
 
 
@@ -218,19 +241,30 @@ def _outside(seen: Seen, route: Route, hop: Hop) -> Finding:
     )
 
 
+def _cut_off(seen: Seen) -> bool:
+    """Whether every default route in use, of both families, leads to a gateway that does not answer.
+
+    A route that is not in use is no proof of another way out: nobody has asked its gateway. Other tables than the
+    main one are for a part of the traffic only.
+    """
+    used = [
+        (route, hop)
+        for route in seen.routes.entries
+        if like_default(route) and route.table == MAIN and _in_use(seen, route)
+        for hop in route.hops
+    ]
+    return bool(used) and all(hop.gateway is not None and _state(seen, hop) & FAILED for _, hop in used)
+
+
 def _unresolved(seen: Seen) -> Finding:
-    """Gateways that do not answer: critical when no default gateway of either family is left, the host is cut off."""
+    """Gateways that do not answer: critical when the host is cut off."""
     states = [(route, hop, _state(seen, hop)) for route, hop in gateways(seen)]
     silent = [(route, hop, state) for route, hop, state in states if state & UNRESOLVED]
-    cut_off = len(silent) == len(states) and all(state & FAILED for _, _, state in silent)
-    others = [
-        route for route in seen.routes.entries if like_default(route) and any(hop.gateway is None for hop in route.hops)
-    ]
     _, hop, _ = silent[0]
     assert hop.gateway is not None
     return Finding(
         'neighbour-gateway-unresolved',
-        'critical' if cut_off and not others else 'warning',
+        'critical' if _cut_off(seen) else 'warning',
         f'default gateway {address_text(hop.gateway)} on {hop.device} does not answer'
         + (f' (+{len(silent) - 1} more)' if len(silent) > 1 else ''),
         tuple(
@@ -252,6 +286,9 @@ def _not_seen(seen: Seen, reasons: list[str]) -> Iterator[Finding]:
     for family in (4, 6):
         if seen.table(family) is not None and family not in seen.routes.families:
             reasons.append(f'IPv{family} routes: neither rtnetlink nor a file shows them')
+        gateway = any(_family(hop.gateway or b'') == family for _, hop in gateways(seen))
+        if gateway and family not in seen.neighbours.families:
+            reasons.append(f'IPv{family} neighbours: neither rtnetlink nor a file shows whether the gateway answers')
     if not seen.routes.complete:
         reasons.append('off-link gateways and neighbours: the routing table is too large to be read in a check')
     if reasons:

@@ -28,7 +28,8 @@ def off_link(seen: Seen) -> list[Neighbour] | None:
     A default route without gateway connects nothing here: what is behind it is what is looked for. Multicast,
     point-to-point and loopback neighbours are all NOARP; permanent and externally learned ones were put there.
     """
-    if not seen.routes.complete or not set(seen.neighbours.families) <= set(seen.routes.families):
+    needed = {family for family in seen.neighbours.families if seen.table(family) is not None}
+    if not (seen.routes.complete and needed <= set(seen.routes.families)):
         return None
     connected: dict[tuple[str, int], dict[int, set[int]]] = {}
     vouched = set()
@@ -59,10 +60,10 @@ def unresolved(seen: Seen) -> list[Neighbour]:
     return [entry for entry in seen.neighbours.entries if entry.state & UNRESOLVED]
 
 
-def judge(seen: Seen) -> Iterator[Finding]:
+def judge(seen: Seen, found_off_link: list[Neighbour] | None) -> Iterator[Finding]:
     """Off-link and unresolved neighbours where they take a good part of the table, and wide on-link prefixes."""
     for family, size in ((4, 4), (6, 16)):
-        outside = [entry for entry in off_link(seen) or () if len(entry.address) == size]
+        outside = [entry for entry in found_off_link or () if len(entry.address) == size]
         if _share(seen, family, len(outside)) >= _OFF_LINK_MATTERS:
             yield Finding(
                 'neighbour-off-link',
@@ -84,7 +85,7 @@ def judge(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             'neighbour-not-seen',
             'info',
-            'the list of neighbours was cut off',
+            'part of the neighbours could not be judged: their list is too long',
             (f'only the first {len(seen.neighbours.entries)} were looked at',),
         )
     yield from wide_prefixes(seen)

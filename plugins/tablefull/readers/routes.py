@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from tablefull.readers.files import ReadError, is_live, read_optional, read_text, recording
 from tablefull.readers.links import Link
-from tablefull.readers.rtnetlink import GET_ROUTE, GET_RULE, INET, INET6, dump, parse_attributes, parse_u32
+from tablefull.readers.rtnetlink import GET_ROUTE, GET_RULE, INET, INET6, dump, of_family, parse_attributes, parse_u32
 from tablefull.record import NamedTuple
 
 MAIN = 254
@@ -153,17 +153,23 @@ def read_routes(root: str, links: Mapping[str, Link]) -> Routes:
 def _ask(links: Mapping[str, Link]) -> Routes:
     names = {link.number: name for name, link in links.items()}
     virtual = {link.table for link in links.values() if link.table is not None}
-    entries, complete = [], True
-    for family in (INET, INET6):
+    entries: list[Route] = []
+    families: tuple[int, ...] = ()
+    complete = True
+    for number, family in ((4, INET), (6, INET6)):
         answer = dump(GET_ROUTE, _RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), 'routes', _MOST_ROUTES)
+        payloads = of_family(answer.payloads, family)
+        if answer.payloads and not payloads:
+            continue  # only others answered: this kernel does not have the family
+        families += (number,)
         complete = complete and answer.complete
         # A route in a table that nothing leads to is never used.
         tables = virtual | _ruled_tables(family)
-        for payload in answer.payloads:
+        for payload in payloads:
             route = parse_message(payload, names)
             if route is not None and route.table in tables:
                 entries.append(route)
-    return Routes(entries, complete=complete)
+    return Routes(entries, families, complete)
 
 
 def _ruled_tables(family: int) -> frozenset[int]:
@@ -171,7 +177,8 @@ def _ruled_tables(family: int) -> frozenset[int]:
         answer = dump(GET_RULE, _FIB_RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), 'routing rules')
     except ReadError:
         return _BUILT_IN  # a kernel without policy routing
-    return frozenset(table for table in map(parse_rule, answer.payloads) if table is not None)
+    payloads = of_family(answer.payloads, family)
+    return frozenset(table for table in map(parse_rule, payloads) if table is not None)
 
 
 def _from_recording(root: str, path: str, family: int) -> list[Route]:

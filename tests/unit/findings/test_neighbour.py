@@ -98,7 +98,8 @@ SUPPRESSED = Event('callbacks-suppressed', 'net_ratelimit', 2127, 'net_ratelimit
 
 
 def judged(facts: Seen) -> list[Finding]:
-    return [*neighbour.judge(facts), *neighbour_gateway.judge(facts), *neighbour_off_link.judge(facts)]
+    off_link = neighbour_off_link.off_link(facts)
+    return [*neighbour.judge(facts), *neighbour_gateway.judge(facts), *neighbour_off_link.judge(facts, off_link)]
 
 
 def verdicts(facts: Seen) -> list[tuple[str, str]]:
@@ -200,13 +201,38 @@ def test_before_4_3_neither_sign_is_enough_alone() -> None:
     assert verdicts(full) == verdicts(busy) == []
 
 
-def test_suppressed_callbacks_are_a_hint_and_never_a_verdict() -> None:
-    facts = logged(seen(tables=(old_table(100, 1024),)), SUPPRESSED)
+@pytest.mark.parametrize('release', [(3, 6), (3, 10), (4, 2)])
+def test_suppressed_callbacks_are_a_hint_and_never_a_verdict(release: tuple[int, int]) -> None:
+    facts = logged(seen(tables=(old_table(100, 1024),), release=release), SUPPRESSED)
     assert verdicts(facts) == [('neighbour-log-suppressed', 'info')]
 
 
+@pytest.mark.parametrize('release', [(2, 6), (3, 5), (0, 0)])
+def test_suppressed_callbacks_are_no_hint_where_the_kernel_logs_an_overflow(release: tuple[int, int]) -> None:
+    assert verdicts(logged(seen(tables=(old_table(100, 1024),), release=release), SUPPRESSED)) == []
+
+
+def test_ipv6_overflows_are_logged_up_to_3_8() -> None:
+    tables = (old_table(100, 1024)._replace(family=6),)
+    assert verdicts(logged(seen(tables=tables, release=(3, 8)), SUPPRESSED)) == []
+    assert verdicts(logged(seen(tables=tables, release=(3, 9)), SUPPRESSED)) == [('neighbour-log-suppressed', 'info')]
+
+
+@pytest.mark.parametrize(
+    'release, line',
+    [
+        ((3, 10), 'this kernel neither counts nor logs refused neighbours'),
+        ((2, 6), 'this kernel does not count refused neighbours'),
+    ],
+)
+def test_a_probable_overflow_says_what_its_kernel_does_not_tell(release: tuple[int, int], line: str) -> None:
+    tables = (old_table(1024, 1024, res_failed=7),)
+    facts = earlier(seen(tables=tables, release=release), 60, old_table(1024, 1024))
+    assert line in judged(facts)[0].evidence
+
+
 def test_suppressed_callbacks_confirm_a_table_that_is_full() -> None:
-    facts = logged(seen(tables=(old_table(1024, 1024),)), SUPPRESSED)
+    facts = logged(seen(tables=(old_table(1024, 1024),), release=(3, 10)), SUPPRESSED)
     assert ('neighbour-table-full-probable', 'critical') in verdicts(facts)
     assert SUPPRESSED.text in judged(facts)[0].evidence
 
@@ -218,6 +244,33 @@ def test_suppressed_callbacks_say_nothing_where_overflows_are_counted() -> None:
 def test_an_old_kernel_without_a_readable_log_says_what_it_cannot_see() -> None:
     facts = seen(tables=(old_table(100, 1024),))._replace(log_gap='/dev/kmsg: Operation not permitted')
     assert verdicts(facts) == [('kernel-log-unreadable', 'info')]
+    assert judged(facts)[0].remedy == ()
+    facts = facts._replace(log_reader='zabbix')
+    assert judged(facts)[0].remedy == ('usermod -aG systemd-journal zabbix  # then restart the monitoring agent',)
+
+
+def test_no_group_helps_where_there_is_no_kernel_log() -> None:
+    facts = seen(tables=(old_table(100, 1024),))._replace(log_gap='there is none')
+    assert judged(facts)[0].evidence == ('there is none',)
+    assert judged(facts)[0].remedy == ()
+
+
+def test_the_remedy_of_a_full_table_raises_both_thresholds_and_keeps_them() -> None:
+    facts = earlier(seen(tables=(table(table_fulls=4),)), 60, table())
+    default = 'net.ipv4.neigh.default.gc_thresh'
+    now, later, _ = judged(facts)[0].remedy
+    assert now == f'sysctl -w {default}2=2048 {default}3=4096  # ends the outage, not its cause'
+    assert later == 'the same two settings in /etc/sysctl.d/60-neighbour.conf keep it at the next boot'
+    inside = facts._replace(first_namespace=False)
+    assert judged(inside)[0].remedy[0].endswith('  # on the host: ends the outage, not its cause')
+
+
+def test_a_captured_tree_was_not_asked_over_netlink() -> None:
+    facts = seen(tables=(table(limit=None),))
+    assert 'AF_NETLINK' in judged(facts)[0].remedy[0]
+    assert judged(facts._replace(live=False))[0].remedy == (
+        'copy /proc/sys/net/ipv4/neigh/default of the host into the tree',
+    )
 
 
 def test_the_log_is_not_needed_while_the_counter_is_zero() -> None:
@@ -294,6 +347,123 @@ def test_one_silent_gateway_of_two_is_a_warning() -> None:
     assert verdicts(facts) == [('neighbour-gateway-unresolved', 'warning')]
 
 
+def silent(gateway: str, device: str = 'eth0', state: int = FAILED) -> Neighbour:
+    return Neighbour(ip(gateway), device, state, 0)
+
+
+@pytest.mark.parametrize('backup', [[], [silent('192.0.2.2')]], ids=['never used', 'silent too'])
+def test_an_unused_backup_is_no_proof_of_another_way_out(backup: list[Neighbour]) -> None:
+    facts = seen(
+        route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1')), metric=100),
+        route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.2')), metric=200),
+        neighbours=[silent('192.0.2.1'), *backup],
+    )
+    assert verdicts(facts) == [('neighbour-gateway-unresolved', 'critical')]
+
+
+def test_a_silent_backup_is_a_warning() -> None:
+    facts = seen(
+        route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1')), metric=100),
+        route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.2')), metric=200),
+        neighbours=[silent('192.0.2.2')],
+    )
+    assert verdicts(facts) == [('neighbour-gateway-unresolved', 'warning')]
+
+
+def test_the_gateway_of_the_other_family_may_still_be_a_way_out() -> None:
+    facts = seen(
+        route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1'))),
+        route('::', 0, Hop('eth0', ip('fe80::1')), metric=1024),
+        neighbours=[silent('192.0.2.1')],
+    )
+    assert verdicts(facts) == [('neighbour-gateway-unresolved', 'warning')]
+    both = facts._replace(neighbours=Neighbours([silent('192.0.2.1'), silent('fe80::1')]))
+    assert verdicts(both) == [('neighbour-gateway-unresolved', 'critical')]
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.2')), metric=100),
+        route('0.0.0.0', 0, Hop('ppp0'), metric=100),
+        route('0.0.0.0', 1, Hop('wg0')),
+    ],
+    ids=['of the same metric', 'point-to-point', 'halves'],
+)
+def test_another_way_out_that_is_in_use_makes_it_a_warning(other: Route) -> None:
+    facts = seen(route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1')), metric=100), other, neighbours=[silent('192.0.2.1')])
+    assert verdicts(facts) == [('neighbour-gateway-unresolved', 'warning')]
+
+
+def test_a_default_route_with_its_link_down_counts_only_while_the_kernel_uses_it() -> None:
+    backup = route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.2')), metric=200)
+    gone = [silent('192.0.2.1', 'eth1'), silent('192.0.2.2')]
+    used = seen(route('0.0.0.0', 0, Hop('eth1', ip('192.0.2.1'), onlink=True)), backup, neighbours=gone[:1])
+    assert verdicts(used) == [('neighbour-gateway-unresolved', 'critical')]
+    # With ignore_routes_with_linkdown the kernel marks its hop dead, and the reader leaves dead hops out.
+    assert verdicts(seen(route('0.0.0.0', 0), backup, neighbours=gone)) == [
+        ('neighbour-gateway-unresolved', 'critical')
+    ]
+    assert verdicts(seen(route('0.0.0.0', 0), backup)) == []
+    alone = seen(
+        route('0.0.0.0', 0), route('::', 0, Hop('eth0', ip('fe80::1')), metric=1024), neighbours=[silent('fe80::1')]
+    )
+    assert verdicts(alone) == [('neighbour-gateway-unresolved', 'critical')]
+
+
+def test_a_silent_gateway_of_another_table_cuts_nobody_off() -> None:
+    facts = seen(
+        route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1')), table=100),
+        neighbours=[silent('192.0.2.1')],
+    )
+    assert verdicts(facts) == [('neighbour-gateway-unresolved', 'warning')]
+
+
+FLUSH = 'neigh flush dev eth0  # after that: drops what was learned'
+
+
+@pytest.mark.parametrize(
+    'bad, remedy',
+    [
+        (route('0.0.0.0', 0, Hop('eth0')), '-4 route replace default via GATEWAY dev eth0'),
+        (route('0.0.0.0', 0, Hop('eth0'), metric=100), '-4 route replace default via GATEWAY dev eth0 metric 100'),
+        (
+            route('0.0.0.0', 0, Hop('eth0'), table=100, metric=7),
+            '-4 route replace default via GATEWAY dev eth0 table 100 metric 7',
+        ),
+        (route('128.0.0.0', 1, Hop('eth0')), '-4 route replace 128.0.0.0/1 via GATEWAY dev eth0'),
+        (route('2000::', 3, Hop('eth0'), metric=1024), '-6 route replace 2000::/3 via GATEWAY dev eth0 metric 1024'),
+        (
+            route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.10')), metric=100),
+            '-4 route replace default via GATEWAY dev eth0 metric 100',
+        ),
+        (
+            route('::', 0, Hop('eth0', ip('2001:db8:1::10')), metric=1024),
+            '-6 route replace default via GATEWAY dev eth0 metric 1024',
+        ),
+        (
+            route('0.0.0.0', 0, Hop('eth1', ip('fe80::5')), Hop('eth0'), metric=5),
+            '-4 route replace default metric 5 nexthop via inet6 fe80::5 dev eth1 nexthop via GATEWAY dev eth0',
+        ),
+    ],
+)
+def test_the_remedy_replaces_the_very_route_that_is_wrong(bad: Route, remedy: str) -> None:
+    (finding,) = judged(seen(bad))
+    family = remedy.split()[0]
+    assert finding.remedy == (f'ip {remedy}', f'ip {family} {FLUSH}')
+
+
+def test_a_unique_local_prefix_on_link_is_wide_and_no_default() -> None:
+    for prefix, length in (('fc00::', 7), ('fd00::', 8), ('fc00::', 8)):
+        assert verdicts(seen(route(prefix, length, Hop('eth0')))) == [('neighbour-prefix-wide', 'info')]
+    assert verdicts(seen(route('f800::', 5, Hop('eth0')))) == [('neighbour-gateway-missing', 'critical')]
+
+
+def test_neighbours_in_a_unique_local_prefix_are_on_link() -> None:
+    facts = seen(route('fd00::', 8, Hop('eth0')), neighbours=many(150, 'fd00:1::'))
+    assert verdicts(facts) == [('neighbour-prefix-wide', 'info')]
+
+
 def test_a_wrong_route_that_another_comes_before_is_a_warning() -> None:
     facts = seen(
         route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1')), metric=100), route('0.0.0.0', 0, Hop('eth0'), metric=1003)
@@ -358,6 +528,13 @@ def test_the_default_of_a_vrf_is_silent() -> None:
     assert verdicts(facts) == []
 
 
+def test_a_default_of_a_vrf_without_gateway_is_critical() -> None:
+    bad = route('0.0.0.0', 0, Hop('eth2'), table=10)
+    facts = seen(route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1'))), bad, links=VRF)
+    assert verdicts(facts) == [('neighbour-gateway-missing', 'critical')]
+    assert judged(facts)[0].remedy[0] == 'ip -4 route replace default via GATEWAY dev eth2 table 10'
+
+
 def test_an_address_of_another_vrf_is_not_the_gateway_s() -> None:
     twin = [Address(ip('192.0.2.10'), 'eth0', 24)]
     bad = [route('192.0.2.0', 24, Hop('eth2'), table=10), route('0.0.0.0', 0, Hop('eth2', ip('192.0.2.10')), table=10)]
@@ -384,6 +561,11 @@ def test_a_network_that_only_an_address_knows_makes_its_gateway_on_link() -> Non
     assert verdicts(facts) == []
 
 
+def test_a_gateway_of_the_other_family_is_described_as_iproute2_does() -> None:
+    default = route('0.0.0.0', 0, Hop('eth0', ip('fe80::1')), metric=5)
+    assert neighbour_gateway.describe(default, default.hops[0]) == 'default via inet6 fe80::1 dev eth0 metric 5'
+
+
 def test_a_gateway_that_is_no_neighbour_yet_is_silent() -> None:
     assert verdicts(seen(route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1'))), neighbours=[])) == []
 
@@ -398,6 +580,7 @@ def test_what_cannot_be_judged_is_said() -> None:
     facts = seen(route('0.0.0.0', 0, Hop('eth9')))
     assert verdicts(facts) == [('neighbour-not-seen', 'info')]
     assert judged(facts)[0].evidence == ('default dev eth9: whether eth9 is point-to-point',)
+    assert judged(facts)[0].summary == 'part of the default routes could not be judged'
     gateway = seen(route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.10'))))._replace(addresses=None)
     assert verdicts(gateway) == [('neighbour-not-seen', 'info')]
     partial = seen(route('0.0.0.0', 0, Hop('eth0', ip('203.0.113.1'))))
@@ -468,6 +651,13 @@ def test_the_same_network_on_another_interface_does_not_connect() -> None:
     assert len(neighbour_off_link.off_link(facts) or ()) == 3
 
 
+def test_off_link_needs_no_routes_of_a_family_that_the_kernel_does_not_have() -> None:
+    # ipv6.disable=1
+    facts = seen(tables=(table(),), neighbours=many(150))
+    facts = facts._replace(routes=facts.routes._replace(families=(4,)))
+    assert verdicts(facts) == [('neighbour-off-link', 'warning')]
+
+
 def test_off_link_is_not_judged_without_all_routes() -> None:
     facts = seen(neighbours=many(150))
     assert neighbour_off_link.off_link(facts._replace(routes=facts.routes._replace(complete=False))) is None
@@ -490,6 +680,7 @@ def test_a_list_of_neighbours_that_was_cut_off_says_so() -> None:
     facts = seen()
     facts = facts._replace(neighbours=facts.neighbours._replace(complete=False))
     assert verdicts(facts) == [('neighbour-not-seen', 'info')]
+    assert judged(facts)[0].summary == 'part of the neighbours could not be judged: their list is too long'
 
 
 def test_every_finding_has_evidence_and_a_short_summary() -> None:
@@ -519,3 +710,12 @@ def test_a_sample_remembers_both_families_under_their_labels() -> None:
             'ndp_res_failed': (0,),
         },
     )
+
+
+def test_a_gateway_whose_neighbours_cannot_be_listed_is_not_called_answering() -> None:
+    facts = seen(*CONNECTED, route('0.0.0.0', 0, Hop('eth0', ip('192.0.2.1'))))
+    blind = facts._replace(neighbours=Neighbours([], (6,)))
+    assert [finding.code for finding in neighbour_gateway.judge(facts)] == []
+    (finding,) = neighbour_gateway.judge(blind)
+    assert (finding.code, finding.severity) == ('neighbour-not-seen', 'info')
+    assert 'IPv4 neighbours' in finding.evidence[0]

@@ -17,6 +17,7 @@ from tablefull.readers.neighbours import (
     REACHABLE,
     UNRESOLVED,
     Table,
+    in_first_namespace,
     parse_neighbour,
     parse_table,
     read_neighbours,
@@ -208,3 +209,13 @@ def test_ten_thousand_mutated_messages_are_facts_or_a_read_error() -> None:
 def test_any_bytes_are_facts_or_a_read_error(data: bytes) -> None:
     survives(parse_table, data)
     survives(lambda payload: parse_neighbour(payload, {}), data)
+
+
+def test_a_missing_table_of_ipv4_is_never_healthy(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match='arp_cache'):
+        read_tables(tree(tmp_path, {'/proc/net/stat/ndisc_cache': 'entries forced_gc_runs\n00000004 00000000\n'}))
+
+
+def test_only_the_first_namespace_has_the_limits_as_files(tmp_path: Path) -> None:
+    assert not in_first_namespace(str(tmp_path))
+    assert in_first_namespace(tree(tmp_path, {'/proc/sys/net/ipv4/neigh/default/gc_thresh3': '1024\n'}))

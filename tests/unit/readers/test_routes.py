@@ -90,6 +90,13 @@ def test_dead_hops_and_cached_clones_do_not_count() -> None:
     assert multipath is not None and multipath.hops == (Hop('v0'),)
 
 
+def test_a_hop_whose_link_is_down_counts_unless_the_kernel_ignores_it() -> None:
+    # RTNH_F_LINKDOWN is 16; with ignore_routes_with_linkdown RTNH_F_DEAD comes with it.
+    for flags, hops in ((16, (Hop('v0'),)), (17, ())):
+        down = parse_message(netlink.route(ANY, 0, u32(4, 3), flags=flags), NAMES)
+        assert down is not None and down.hops == hops
+
+
 def test_a_tunnel_over_a_link_is_no_missing_gateway() -> None:
     route = parse_message(netlink.route(ANY, 0, u32(4, 3), attribute(21, b'\x02\0')), NAMES)
     assert route is not None and route.hops[0].tunnel
@@ -130,6 +137,31 @@ def answers(monkeypatch: pytest.MonkeyPatch, found: dict[int, list[bytes]], comp
         return Dump(found[request] if body[0] == 2 else [], complete)
 
     monkeypatch.setattr(routes, 'dump', dump)
+
+
+def test_a_family_the_kernel_does_not_know_is_answered_with_all_others_and_those_are_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # ipv6.disable=1: RTM_GETROUTE of an unregistered family falls back to rtnl_dump_all().
+    found = {GET_ROUTE: [netlink.route(ANY, 0, u32(4, 3))], GET_RULE: recorded('rules4')}
+    monkeypatch.setattr(routes, 'dump', lambda request, body, what, most=0: Dump(found[request]))
+    answered = read_routes('/', {})
+    assert [route.destination for route in answered.entries] == [ANY]
+    assert answered.families == (4,)
+
+
+def test_a_family_without_any_route_has_answered_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, {GET_ROUTE: recorded('routes4'), GET_RULE: recorded('rules4')})
+    assert read_routes('/', {}).families == (4, 6)
+
+
+def test_rules_of_another_family_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = netlink.route(ANY6, 0, u32(4, 3), table=100)
+    rules = {2: recorded('rules4'), 10: recorded('rules4')}
+    monkeypatch.setattr(
+        routes, 'dump', lambda request, body, what, most=0: Dump(rules[body[0]] if request == GET_RULE else [bad])
+    )
+    assert read_routes('/', {}).entries == []
 
 
 def test_a_table_that_no_rule_leads_to_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from tablefull.readers.files import ReadError
 from tablefull.readers.rtnetlink import (
     address_text,
     dump,
+    of_family,
     parse_address,
     parse_attributes,
     parse_messages,
@@ -203,3 +204,7 @@ def test_the_sandwich_of_a_nested_attribute_is_read_with_the_same_function() -> 
 def test_this_kernel_answers_without_privilege() -> None:
     found = dump(rtnetlink.GET_LINK, bytes(16), 'links')
     assert found.complete and found.payloads
+
+
+def test_messages_of_another_family_than_asked_for_are_dropped() -> None:
+    assert of_family([b'\x02a', b'\x0ab', b'', b'\x02c'], 2) == [b'\x02a', b'\x02c']

@@ -17,19 +17,22 @@ try:
     from tablefull.findings import ferm as rules
     from tablefull.findings import ferm_rules
     from tablefull.findings.ferm_configuration import outdated
+    from tablefull.findings.ferm_seen import Seen
     from tablefull.findings.finding import Finding
     from tablefull.findings.wording import duration
-    from tablefull.frame.judge import Measure, finding_metrics
+    from tablefull.frame.judge import Measure, finding_metrics, threshold
     from tablefull.frame.options import Option, missing_option
     from tablefull.frame.plugin import Acquired, Check, run
     from tablefull.readers.ferm import installed, read_configuration, read_settings
     from tablefull.readers.files import ReadError, exists, is_live, monotonic_now
     from tablefull.readers.rule_traces import RuleTraces, read_rule_traces
     from tablefull.readers.systemd import Unit, read_unit
+    from tablefull.readers.user import ANYBODY, user_name
     from tablefull.record import TYPE_CHECKING
-except ImportError as error:
+except Exception as error:  # noqa: BLE001  # broken, unreadable, out of memory
     # A missing library must not look like a WARNING, which exit code 1 of a traceback would be.
-    print(f'FERM UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
+    why = str(error) or repr(error)
+    print(f'FERM UNKNOWN - {why}: install tablefull with python3-nagiosplugin and python3-psutil')
     sys.exit(3)
 
 if TYPE_CHECKING:
@@ -40,6 +43,15 @@ if TYPE_CHECKING:
 UNIT = 'ferm.service'
 
 OPTIONS = (
+    Option(
+        'warning',
+        'range',
+        '',
+        'range of seconds since the last good load; 86400: warns below a day',
+        'w',
+        'RANGE',
+    ),
+    Option('critical', 'range', '', 'as --warning, for CRITICAL', 'c', 'RANGE'),
     Option('verify-rules', 'flag', '', 'compare the rules in the kernel with those ferm makes (root; runs ferm)'),
     missing_option('ferm is not installed', 'unknown'),
 )
@@ -53,7 +65,7 @@ class Ferm(nagiosplugin.Resource):
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.seen: rules.Seen | None = None
+        self.seen: Seen | None = None
         self.rules: int | None = None
 
     def probe(self) -> Iterator[nagiosplugin.Metric]:
@@ -64,17 +76,21 @@ class Ferm(nagiosplugin.Resource):
             yield from finding_metrics([_not_installed(options.missing)], options.ignore or ())
             return
         live = is_live(options.root)
-        seen = rules.Seen(
+        configuration = read_configuration(options.root)
+        failed = rules.failed(unit)
+        seen = Seen(
             unit,
             gap,
             read_settings(options.root),
-            read_configuration(options.root),
+            configuration,
             _traces(options.root),
             now=monotonic_now(options.root),
             wall=time.time() if live else None,
             nftables=exists(options.root, '/etc/systemd/system/sysinit.target.wants/nftables.service'),
+            # Looking up a name can take long, and is of use only where something is closed.
+            user=user_name(options.root) if configuration.denied or failed or options.verify_rules else ANYBODY,
         )
-        if unit is not None and rules.failed(unit):
+        if unit is not None and failed:
             seen = seen._replace(reasons=_reasons(options.root, unit, seen.now))
         findings: list[Finding] = []
         if options.verify_rules:
@@ -87,10 +103,10 @@ class Ferm(nagiosplugin.Resource):
         if seen.age is not None:
             yield nagiosplugin.Metric('age', int(seen.age), 's', min=0)
 
-    def _verify(self, seen: rules.Seen) -> list[Finding]:
+    def _verify(self, seen: Seen) -> list[Finding]:
         """Compare the rules; sets their number when it could be done."""
         from tablefull.findings import ferm_verify
-        from tablefull.readers.rulesets import ConfigurationError, read_rulesets
+        from tablefull.readers.rulesets import ConfigurationError, LoadingError, read_rulesets
 
         try:
             # Half of the check's time: when ferm hangs on a name, there is still time to say so.
@@ -98,8 +114,10 @@ class Ferm(nagiosplugin.Resource):
             rulesets = read_rulesets(self.options.root, seen.settings, seen.configuration, seconds)
         except ConfigurationError as error:
             return [ferm_verify.broken(error.reason)]
+        except LoadingError as error:
+            return [ferm_verify.unlisted(str(error), error.modules)]
         except ReadError as error:
-            return [ferm_verify.unverified(str(error), error.permission)]
+            return [ferm_verify.unverified(str(error), error.permission, seen.user)]
         self.rules = ferm_verify.count_rules(rulesets)
         return list(ferm_verify.judge(rulesets, outdated(seen)))
 
@@ -112,8 +130,8 @@ class Ferm(nagiosplugin.Resource):
         since = f'loaded {duration(age)} ago' if age is not None else state
         if self.rules is not None:
             return f'{since}; all that ferm makes is among the {self.rules} rules in the kernel'
-        seen = ferm_rules.verdict(self.seen.traces, self.seen.configuration)
-        known = 'some rules are in use' if seen == 'present' else 'rules cannot be seen'
+        proof = ferm_rules.verdict(self.seen.traces, self.seen.configuration)
+        known = 'some rules are in use' if proof == 'present' else 'rules cannot be seen'
         return f'{since} without error; {known}, not compared (--verify-rules)'
 
     def facts(self) -> list[tuple[str, str]]:
@@ -203,7 +221,8 @@ def _span(unit: Unit) -> tuple[float, float]:
 def acquire(options: argparse.Namespace) -> Acquired:
     """Put the resource and its contexts together."""
     resource = Ferm(options)
-    return Acquired(resource, (Measure('rules'), Measure('age')), resource.healthy, resource.facts)
+    measures = (Measure('rules'), threshold('age', 'ferm-age', rules.age_breach, options))
+    return Acquired(resource, measures, resource.healthy, resource.facts)
 
 
 CHECK = Check(

@@ -150,6 +150,24 @@ def test_not_installed_is_what_the_option_says(tmp_path: Path, missing: str, cod
         assert codes(root, '--missing', missing).keys() == {'ferm-not-installed'}
 
 
+def test_a_condition_around_the_stateful_rule_makes_gone_a_suspicion(tmp_path: Path) -> None:
+    for number, text in enumerate(
+        ('@if $X { mod state state NEW ACCEPT; }', '@def &f() = { mod state state NEW ACCEPT; }')
+    ):
+        root = host(tmp_path / str(number), modules=FLUSHED, configuration=text)
+        assert codes(root) == {'ferm-rules-suspect': 'warning'}
+
+
+def test_an_age_outside_the_range_is_judged_only_when_asked_for(tmp_path: Path) -> None:
+    root = host(tmp_path)
+    assert codes(root) == {}
+    assert codes(root, '-w', '200') == {'ferm-age': 'warning'}
+    assert codes(root, '-w', '86400:', '-c', '3600:') == {'ferm-age': 'critical'}
+    assert codes(root, '-w', '200', '--ignore', 'ferm-age') == {}
+    code, lines = run(root, '--warning', '600:', '--critical', '60:')
+    assert (code, lines[0]) == (1, 'FERM WARNING - ferm last loaded its rules 4 min ago | age=299s;600:;60:;0')
+
+
 def test_an_ignored_finding_does_not_count(tmp_path: Path) -> None:
     root = host(tmp_path, modules=FLUSHED)
     assert run(root, '--ignore', 'ferm-rules-gone')[0] == 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tablefull.findings import ferm_rules
-from tablefull.findings.ferm_configuration import closed, loads_nothing, newer
+from tablefull.findings.ferm_configuration import loads_nothing, newer, unreadable
+from tablefull.findings.ferm_seen import Seen
 from tablefull.findings.finding import Finding
+from tablefull.findings.privilege import grant
 from tablefull.findings.wording import duration
-from tablefull.readers.ferm import Configuration, Settings
-from tablefull.readers.rule_traces import RuleTraces
 from tablefull.readers.systemd import Unit
-from tablefull.record import TYPE_CHECKING, NamedTuple
+from tablefull.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tablefull.findings.ferm_reasons import Reasons
@@ -20,37 +20,6 @@ if TYPE_CHECKING:
 _LONGEST_RUN = 60.0
 
 _STATUS = 'systemctl status ferm; journalctl -u ferm -b'
-
-
-class Seen(NamedTuple):
-    """Facts of one run of the check.
-
-    unit           None when its state cannot be had; gap says why
-    configuration  what can be told without ferm
-    traces         None when nothing tells of modules
-    reasons        why a run failed, None when none did: the logs are read only then
-    now            on the clock of the unit's time stamps, None unknown
-    wall           unix time; None in a captured tree, whose modification times are those of the copy
-    nftables       whether nftables.service is enabled too
-    verified       --verify-rules had its own verdict on the rules
-    """
-
-    unit: Unit | None
-    gap: str
-    settings: Settings
-    configuration: Configuration
-    traces: RuleTraces | None = None
-    reasons: Reasons | None = None
-    now: float | None = None
-    wall: float | None = None
-    nftables: bool = False
-    verified: bool = False
-
-    @property
-    def age(self) -> float | None:
-        """Seconds since the last good load."""
-        loaded = self.unit.good_load if self.unit is not None else None
-        return None if loaded is None or self.now is None else max(0.0, self.now - loaded)
 
 
 def failed(unit: Unit | None) -> bool:
@@ -72,11 +41,11 @@ def judge(seen: Seen) -> Iterator[Finding]:
     silent = loads_nothing(seen)
     yield from silent
     if unit is not None and unit.active_state == 'active' and not silent and not seen.verified:
-        yield from ferm_rules.gone(seen.traces, seen.configuration)
+        yield from ferm_rules.gone(seen.traces, seen.configuration, seen.user)
     yield from newer(seen)
     if seen.reasons is not None:
-        yield from _explain_failure(seen.reasons)
-    yield from closed(seen)
+        yield from _explain_failure(seen.reasons, seen.user)
+    yield from unreadable(seen)
     if seen.nftables:
         yield Finding(
             'ferm-nftables-enabled',
@@ -115,12 +84,14 @@ def _state(seen: Seen, unit: Unit) -> Iterator[Finding]:
 
 def _rules_left(seen: Seen) -> str:
     """Half a sentence about the rules that are there in spite of a failure."""
-    verdict = ferm_rules.verdict(seen.traces, seen.configuration)
-    if verdict == 'present':
+    proof = ferm_rules.verdict(seen.traces, seen.configuration)
+    if proof == 'present':
         return '; some rules are still loaded'
-    if verdict == 'unknown' or seen.traces is None:
+    if proof == 'unknown' or seen.traces is None:
         return ''
-    return '; its rules are not loaded' if seen.traces.in_use else '; no rules are loaded'
+    if not seen.traces.in_use:
+        return '; no rules are loaded'
+    return '; its rules are not loaded' if proof == 'gone' else '; its rules seem to be gone'
 
 
 def _traces(seen: Seen) -> tuple[str, ...]:
@@ -159,8 +130,13 @@ def _failed(seen: Seen, unit: Unit) -> Finding:
 def _reload_failed(seen: Seen, unit: Unit) -> Finding:
     killed = unit.reload_result in ('signal', 'core-dump', 'timeout', 'watchdog', 'oom-kill')
     reason = _reason(seen) or unit.reload_result
-    gone = ferm_rules.verdict(seen.traces, seen.configuration) == 'gone'
-    left = 'perhaps half loaded' if killed else 'its rules are not loaded' if gone else 'old rules stay'
+    proof = ferm_rules.verdict(seen.traces, seen.configuration)
+    gone = proof == 'gone'
+    left = 'old rules stay'
+    if killed:
+        left = 'perhaps half loaded'
+    elif proof in ('gone', 'suspect'):
+        left = 'its rules are not loaded' if gone else 'its rules seem to be gone'
     return Finding(
         'ferm-reload-failed',
         # The old rules protect the host until the next boot; a rule set loaded by half does not.
@@ -168,7 +144,8 @@ def _reload_failed(seen: Seen, unit: Unit) -> Finding:
         f'ferm failed to reload: {reason}; {left}',
         (
             *_told(seen),
-            f'{_outcome(unit)}: the unit stays active, the next boot will fail',
+            # A killed ferm says nothing about its configuration.
+            f'{_outcome(unit)}: the unit stays active' + ('' if killed else ', the next boot will fail'),
             *_traces(seen),
         ),
         (_STATUS, ferm_rules.DRY_RUN, 'systemctl reload ferm   # once repaired'),
@@ -186,8 +163,8 @@ def _inactive(seen: Seen, unit: Unit) -> Finding:
         return Finding(
             'ferm-failure-hidden',
             'critical',
-            f'ferm failed to start, hidden by reset-failed: {reason}{_rules_left(seen)}',
-            (*_told(seen), f'inactive, yet ExecMainStatus={unit.status}', *_traces(seen)),
+            f'ferm failed to start (hidden): {reason}{_rules_left(seen)}',
+            (*_told(seen), f'reset-failed hides it: inactive, yet ExecMainStatus={unit.status}', *_traces(seen)),
             (_STATUS, ferm_rules.DRY_RUN, 'systemctl start ferm   # once repaired'),
         )
     wanted = unit.file_state.startswith('enabled') or unit.file_state in ('static', 'generated', 'alias', '')
@@ -237,7 +214,7 @@ def _boot(unit: Unit) -> Iterator[Finding]:
         )
 
 
-def _explain_failure(reasons: Reasons) -> Iterator[Finding]:
+def _explain_failure(reasons: Reasons, user: str) -> Iterator[Finding]:
     if reasons.rolled_back:
         yield Finding(
             'ferm-rolled-back',
@@ -260,5 +237,16 @@ def _explain_failure(reasons: Reasons) -> Iterator[Finding]:
             'info',
             'why ferm failed stands in logs that this user may not read',
             reasons.gaps,
-            ('usermod --append --groups adm nagios   # or zabbix: the journal and /etc/ferm',),
+            (grant('adm', user),),
         )
+
+
+def age_breach(severity: str, value: float, limits: str) -> Finding:
+    """The last good load was longer ago, or more recently, than the user's range says."""
+    return Finding(
+        'ferm-age',
+        severity,
+        f'ferm last loaded its rules {duration(value)} ago',
+        (f'{int(value)} s is outside {limits}',),
+        ('journalctl -u ferm   # who loaded it when',),
+    )

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tablefull.findings import ferm_rules
+from tablefull.findings.ferm_seen import Seen
 from tablefull.findings.finding import Finding
+from tablefull.findings.privilege import grant
 from tablefull.findings.wording import duration
 from tablefull.readers.ferm import CONFIGURATION, DEFAULTS
-from tablefull.record import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tablefull.findings.ferm import Seen
 
 # The clock's steps and a file system's coarse time stamps.
 _SLACK = 2.0
@@ -71,7 +69,7 @@ def newer(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def closed(seen: Seen) -> Iterator[Finding]:
+def unreadable(seen: Seen) -> Iterator[Finding]:
     """What of the configuration this user may not read."""
     denied = seen.configuration.denied
     if denied:
@@ -80,5 +78,5 @@ def closed(seen: Seen) -> Iterator[Finding]:
             'info',
             'whether the configuration changed since it was loaded cannot be seen by this user',
             (f'{denied[0]}: Permission denied',),
-            ('usermod --append --groups adm nagios   # or zabbix: /etc/ferm belongs to root:adm',),
+            (grant('adm', seen.user),),
         )

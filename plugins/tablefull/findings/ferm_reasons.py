@@ -37,11 +37,6 @@ class Reasons(NamedTuple):
         """Whether ferm took back what it had loaded."""
         return any(ROLLED_BACK in line.text for line in self.run)
 
-    @property
-    def reached_kernel(self) -> bool:
-        """Whether ferm got as far as loading rules: a parse error ends before that, and leaves the old ones alone."""
-        return bool(self.families()) or self.rolled_back or bool(self.kernel)
-
     def families(self) -> frozenset[str]:
         """'ip', 'ip6' or both: whose rules were refused. Empty when nothing tells."""
         told = [match for match in (_FAILED_TOOL.search(line.text) for line in self.run) if match is not None]
@@ -80,7 +75,8 @@ def _parse_error(run: tuple[Line, ...]) -> str:
         block = [line.text.strip() for line in run[index + 1 :] if line.process == run[index].process]
         arrows = [number for number, text in enumerate(block) if text.endswith('<--')]
         after = [text for text in block[arrows[0] + 1 :] if text] if arrows else []
-        return f'{match[1]} line {match[2]}: {after[0]}' if after else f'error in {match[1]} line {match[2]}'
+        place = f'{match[1].removeprefix("/etc/ferm/")} line {match[2]}'
+        return f'{place}: {after[0]}' if after else f'error in {place}'
     return ''
 
 

@@ -109,15 +109,30 @@ def broken(reason: str) -> Finding:
     )
 
 
-def unverified(reason: str, permission: bool) -> Finding:
+def unverified(reason: str, permission: bool, user: str) -> Finding:
     """--verify-rules was asked for and could not be done."""
-    sudo = 'nagios ALL=(root) NOPASSWD: /usr/lib/nagios/plugins/check_ferm --verify-rules'
+    sudo = f'{user} ALL=(root) NOPASSWD: /usr/lib/nagios/plugins/check_ferm --verify-rules'
     return Finding(
         'ferm-rules-unverified',
         'unknown',
         'the rules could not be compared with those ferm makes',
         (reason,),
         (f'in /etc/sudoers.d/tablefull: {sudo}',) if permission else (VERIFY,),
+    )
+
+
+def unlisted(reason: str, modules: tuple[str, ...]) -> Finding:
+    """The rules were not listed, for that could have loaded these modules."""
+    names = ' '.join(modules)
+    return Finding(
+        'ferm-rules-unverified',
+        'unknown',
+        'the rules were not compared: listing those of nftables could load modules',
+        (reason,),
+        (
+            f'modprobe -a {names}   # once they are there, the check compares; none of them tracks connections',
+            f'iptables-nft-save > FILE   # by hand: may load {names}',
+        ),
     )
 
 

@@ -7,6 +7,7 @@ Source of both: ferm 2.5.1 (collect_filenames) and Debian's /etc/init.d/ferm.
 
 from __future__ import annotations
 
+import collections
 import os
 import re
 
@@ -19,7 +20,7 @@ _PROGRAMS = ('/usr/sbin/ferm', '/sbin/ferm', '/usr/local/sbin/ferm')
 _MOST_FILES = 1000
 _PORTS = frozenset(('dport', 'sport', 'dports', 'sports', 'destination-ports', 'source-ports'))
 
-_ASSIGNMENT = re.compile(r'\s*(?:export\s+)?(ENABLED|FAST|CACHE|OPTIONS)=(.*)')
+_ASSIGNMENT = re.compile(r'\s*(?:export\s+)?(ENABLED|CACHE|OPTIONS)=(.*)')
 _SHELL_PIECE = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\;#&|<>()]""")
 _TOKEN = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|#[^\n]*|[(){};,!=]|[^\s'"`#(){};,!=]+""")
 
@@ -33,7 +34,6 @@ class Settings(NamedTuple):
 
     present: bool
     enabled: str | None = None
-    fast: str | None = None
     cache: str | None = None
     options: str | None = None
     changed: float | None = None
@@ -42,31 +42,37 @@ class Settings(NamedTuple):
 class Configuration(NamedTuple):
     """What can be told of the configuration without running ferm.
 
-    present     whether /etc/ferm/ferm.conf is there; None when the directory is closed to this user
-    newest      (path, modification time) of the file changed last, None when none could be looked at
-    followed    the files read
-    unfollowed  includes that are programs or computed names
-    denied      paths this user may not read
-    stateful    whether a rule asks for connection states (mod state, mod conntrack)
-    ports       whether a rule asks for TCP or UDP ports
+    present      whether /etc/ferm/ferm.conf is there; None when the directory is closed to this user
+    newest       (path, modification time) of the file or included directory changed last, None when none can be seen;
+                 a directory changes when a file in it comes or goes
+    followed     the files read
+    denied       paths this user may not read
+    stateful     whether a rule asks for connection states (mod state, mod conntrack)
+    ports        whether a rule asks for TCP or UDP ports
+    conditional  'states', 'ports': asked for only under a condition (@if, @else) or in a function (@def), which are not
+                 interpreted, so that it may not apply
     """
 
     present: bool | None
     newest: tuple[str, float] | None = None
     followed: tuple[str, ...] = ()
-    unfollowed: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     stateful: bool = False
     ports: bool = False
+    conditional: tuple[str, ...] = ()
 
 
 class Words(NamedTuple):
-    """What the text of one file says: names it includes, includes nobody can follow, and as in Configuration."""
+    """What the text of one file says.
 
-    includes: tuple[str, ...]
-    unfollowed: tuple[str, ...]
-    stateful: bool
-    ports: bool
+    includes  name -> whether it is included only under a condition
+    asked     'states', 'ports': what some rule asks for
+    certain   the same, of rules under no condition
+    """
+
+    includes: dict[str, bool]
+    asked: frozenset[str]
+    certain: frozenset[str]
 
 
 def installed(root: str) -> bool:
@@ -87,12 +93,11 @@ def parse_settings(text: str) -> Settings:
     if '\0' in text:
         raise ReadError(DEFAULTS, 'binary content')
     values: dict[str, str | None] = {}
-    for line in text.splitlines():
+    for line in text.split('\n'):
         match = _ASSIGNMENT.match(line)
         if match:
             values[match[1].lower()] = _shell_word(match[2])
-    enabled, fast, cache, options = (values.get(name) for name in ('enabled', 'fast', 'cache', 'options'))
-    return Settings(True, enabled, fast, cache, options)
+    return Settings(True, values.get('enabled'), values.get('cache'), values.get('options'))
 
 
 def _shell_word(text: str) -> str | None:
@@ -117,20 +122,22 @@ def _shell_word(text: str) -> str | None:
 
 def read_configuration(root: str) -> Configuration:
     """Follow the configuration from /etc/ferm/ferm.conf. Files that may not be read are named, not raised."""
-    queue = [CONFIGURATION]
+    queue = collections.deque(((CONFIGURATION, False),))
     followed: list[str] = []
     denied: list[str] = []
-    unfollowed: list[str] = []
     present: bool | None = True
     newest: tuple[str, float] | None = None
-    stateful = ports = False
+    asked: set[str] = set()
+    certain: set[str] = set()
     while queue and len(followed) < _MOST_FILES:
-        path = queue.pop(0)
+        path, conditional = queue.popleft()
         if path in followed or path in denied:
             continue
         try:
             if path.endswith('/'):
-                queue += [path + name for name in list_directory(root, path) if _included(root, path + name)]
+                names = [name for name in list_directory(root, path) if _included(root, path + name)]
+                queue += [(path + name, conditional) for name in names]
+                newest = _newer(newest, root, path)
                 continue
             text = read_optional(root, path)
         except ReadError as error:
@@ -143,15 +150,28 @@ def read_configuration(root: str) -> Configuration:
             present = False if path == CONFIGURATION else present
             continue
         followed.append(path)
-        changed = _modified(root, path)
-        if changed is not None and (newest is None or changed > newest[1]):
-            newest = (path, changed)
+        newest = _newer(newest, root, path)
         words = parse_configuration(text)
-        stateful, ports = stateful or words.stateful, ports or words.ports
-        unfollowed += words.unfollowed
-        for include in words.includes:
-            queue += _expand(root, os.path.join(os.path.dirname(path), include))
-    return Configuration(present, newest, tuple(followed), tuple(unfollowed), tuple(denied), stateful, ports)
+        asked |= words.asked
+        if not conditional:
+            certain |= words.certain
+        for include, condition in words.includes.items():
+            names = _expand(root, os.path.join(os.path.dirname(path), include))
+            queue += [(name, conditional or condition) for name in names]
+    return Configuration(
+        present,
+        newest,
+        tuple(followed),
+        tuple(denied),
+        'states' in asked,
+        'ports' in asked,
+        tuple(sorted(asked - certain)),
+    )
+
+
+def _newer(newest: tuple[str, float] | None, root: str, path: str) -> tuple[str, float] | None:
+    changed = _modified(root, path)
+    return newest if changed is None or (newest is not None and newest[1] >= changed) else (path, changed)
 
 
 def _modified(root: str, path: str) -> float | None:
@@ -184,31 +204,56 @@ def parse_configuration(text: str) -> Words:
     if '\0' in text:
         raise ReadError(CONFIGURATION, 'binary content')
     tokens = [token for token in _TOKEN.findall(text) if not token.startswith('#')]
-    includes: list[str] = []
-    unfollowed: list[str] = []
-    stateful = ports = False
-    for index, token in enumerate(tokens):
-        if token in ('@include', 'include'):
-            _collect(tokens[index + 1 : index + 200], includes, unfollowed)
-        elif token in ('mod', 'module'):
-            following = tokens[index + 1 : index + 20]
-            modules = following[1 : _closing(following)] if following[:1] == ['('] else following[:1]
-            stateful = stateful or not {'state', 'conntrack'}.isdisjoint(modules)
-        ports = ports or token in _PORTS
-    return Words(tuple(includes), tuple(unfollowed), stateful, ports)
+    includes: dict[str, bool] = {}
+    asked: set[str] = set()
+    certain: set[str] = set()
+    # What the statement asks for, with the blocks around it; None where a condition decides whether it applies.
+    blocks: list[frozenset[str] | None] = []
+    wanted: frozenset[str] | None = frozenset()
+    for index, word in enumerate(tokens):
+        if word in ('{', '}', ';'):
+            if word == '{':
+                blocks.append(wanted)
+            elif word == '}':
+                blocks = blocks[:-1]
+            else:
+                certain |= wanted or frozenset()
+            wanted = blocks[-1] if blocks else frozenset()
+        elif word in ('@if', '@else', '@def'):
+            wanted = None
+        elif word in ('@include', 'include'):
+            for name in _names(tokens[index + 1 : index + 200]):
+                includes[name] = includes.get(name, True) and wanted is None
+        elif word in ('mod', 'module') or word in _PORTS:
+            asking = _asking(word, tokens[index + 1 : index + 20])
+            asked |= asking
+            wanted = None if wanted is None else wanted | asking
+    return Words(includes, frozenset(asked), frozenset(certain))
+
+
+def _asking(word: str, following: list[str]) -> frozenset[str]:
+    """'states' for a match of connection states, 'ports' for one of ports."""
+    if word in _PORTS:
+        return frozenset(('ports',))
+    modules = following[1 : _closing(following)] if following[:1] == ['('] else following[:1]
+    return frozenset() if {'state', 'conntrack'}.isdisjoint(modules) else frozenset(('states',))
 
 
 def _closing(tokens: list[str]) -> int:
     return tokens.index(')') if ')' in tokens else len(tokens)
 
 
-def _collect(tokens: list[str], includes: list[str], unfollowed: list[str]) -> None:
-    """Names between @include and its semicolon."""
+def _names(tokens: list[str]) -> list[str]:
+    """Names between @include and its semicolon, without those nobody can follow: of programs, and computed ones."""
+    names = []
     for word in tokens:
-        if word == ';':
-            return
+        # The next one begins here when a semicolon is missing: a list of names has no @include in it.
+        if word in (';', '@include'):
+            break
         if word in ('(', ')', '@glob'):
             continue
         name = word[1:-1] if word[0] in '\'"' else word
         computed = word[0] in '`$@' or ('$' in name and word[0] != "'")
-        (unfollowed if computed or name.endswith('|') or not name else includes).append(name)
+        if name and not computed and not name.endswith('|'):
+            names.append(name)
+    return names

@@ -41,9 +41,7 @@ def parse_journal_line(line: bytes) -> Record | None:
         text,
         None if monotonic is None else monotonic / 1e6,
         None if wall is None else wall / 1e6,
-        None,
-        _decimal(entry.get('PRIORITY')),
-        boot if isinstance(boot, str) else '',
+        boot=boot if isinstance(boot, str) else '',
     )
 
 

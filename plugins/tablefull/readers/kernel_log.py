@@ -26,14 +26,13 @@ _MOST_BYTES = 1 << 27
 class Event(NamedTuple):
     """A message of the catalogue, seen once.
 
-    code      kind of message, a key of kernel_messages.CODES
+    code      kind of message, as in kernel_messages.PATTERNS
     subject   what it names: inode of the network namespace, 'arp_cache', 'ip_tables', a function; '' when nothing
     count     events it stands for: 1, or N of 'N callbacks suppressed'
     text      as read
     seconds   on the kernel's clock; None where only the wall clock is known (log files)
     wall      unix time; None in /dev/kmsg
     sequence  number of the record in /dev/kmsg; None elsewhere
-    level     0 to 7; None where it is not told (log files)
     """
 
     code: str
@@ -43,7 +42,6 @@ class Event(NamedTuple):
     seconds: float | None = None
     wall: float | None = None
     sequence: int | None = None
-    level: int | None = None
 
 
 class KernelLog(NamedTuple):
@@ -74,11 +72,6 @@ class KernelLog(NamedTuple):
         """Seconds since `event`; negative, thus new, when a clock went backwards. Without any time it is new, too."""
         moment = event.wall if event.seconds is None else event.seconds
         return 0.0 if moment is None else self.now_seconds - moment
-
-
-def recent(log: KernelLog, code: str, seconds: float) -> tuple[Event, ...]:
-    """The events of one kind that are at most so many seconds old, oldest first."""
-    return tuple(event for event in log.events if event.code == code and log.age(event) <= seconds)
 
 
 def read_kernel_log(root: str, since_seconds: float, file: str | None = None, journal: bool = True) -> KernelLog:
@@ -121,9 +114,7 @@ def event_of(record: Record) -> Event | None:
     if message is None:
         return None
     code, subject, count = message
-    return Event(
-        code, subject, count * record.times, record.text, record.seconds, record.wall, record.sequence, record.level
-    )
+    return Event(code, subject, count * record.times, record.text, record.seconds, record.wall, record.sequence)
 
 
 def _read_kmsg(root: str, since_seconds: float) -> KernelLog:

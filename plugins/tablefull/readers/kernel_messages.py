@@ -14,7 +14,7 @@ from functools import lru_cache
 # (code, a word of the text, the whole text). Named groups become the subject; 'family' is translated; 'count' is the
 # number of events. The word is looked for first: a pattern costs more to compile than most runs of a check to read.
 # The order of the codes is that of the perfdata, and so part of the contract: add at the end.
-_PATTERNS: tuple[tuple[str, str, str], ...] = (
+PATTERNS: tuple[tuple[str, str, str], ...] = (
     (
         # Doubled since 4.7, with the network namespace (its inode) since 6.17 unless it is the first one.
         'conntrack-table-full',
@@ -87,10 +87,8 @@ _PATTERNS: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
-CODES = tuple(dict.fromkeys(code for code, _, _ in _PATTERNS))
-
 # One of these is in every one of the texts.
-WORDS = tuple(dict.fromkeys(word.encode() for _, word, _ in _PATTERNS))
+WORDS = tuple(dict.fromkeys(word.encode() for _, word, _ in PATTERNS))
 
 # And how they begin, for a quicker look at bytes: almost every record of a kernel log is something else.
 BEGINNINGS = tuple(
@@ -106,7 +104,7 @@ def classify(text: str) -> tuple[str, str, int] | None:
 
     (code, subject, count): the code of the kind; what the message names, '' when nothing; the number of events.
     """
-    for code, word, pattern in _PATTERNS:
+    for code, word, pattern in PATTERNS:
         match = re.fullmatch(pattern, text, re.ASCII) if word in text else None
         if match:
             found = {name: value for name, value in match.groupdict().items() if value is not None}

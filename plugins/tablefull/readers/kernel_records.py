@@ -15,7 +15,6 @@ class Record(NamedTuple):
     seconds   on the kernel's clock (close to CLOCK_MONOTONIC, stands still in suspend); None when not told
     wall      unix time; None when not told
     sequence  number of the record in the ring buffer; None outside of /dev/kmsg
-    level     0 (emergency) to 7 (debug); None when not told
     boot      boot id of a journal record, '' elsewhere
     times     how often it was logged: more than 1 where syslog writes 'message repeated N times'
     """
@@ -24,7 +23,6 @@ class Record(NamedTuple):
     seconds: float | None = None
     wall: float | None = None
     sequence: int | None = None
-    level: int | None = None
     boot: str = ''
     times: int = 1
 
@@ -42,7 +40,7 @@ def parse_kmsg(record: bytes) -> Record | None:
     if fields is None or len(fields[0]) > 1 or fields[0] > b'7' or (len(fields) > 3 and fields[3][:1] == b'+'):
         return None
     text = record.partition(b';')[2].partition(b'\n')[0]
-    return Record(_unescape(text), int(fields[2]) / 1e6, None, int(fields[1]), int(fields[0]))
+    return Record(_unescape(text), int(fields[2]) / 1e6, None, int(fields[1]))
 
 
 def kmsg_position(record: bytes) -> tuple[int, float] | None:

@@ -69,7 +69,7 @@ def _journalctl(*arguments: str) -> bytes:
         'journalctl', ['--dmesg', '--output=json', '--no-pager', '--quiet', *arguments], _JOURNAL_LIMIT
     )
     # Ended by ourselves at the limit, it has no exit code of its own.
-    if answer.code > 0:
+    if answer.code > 0 or (answer.code < 0 and len(answer.output) < _JOURNAL_LIMIT):
         reason = answer.errors.decode('utf-8', 'backslashreplace').strip().partition('\n')[0]
         raise ReadError('journal', reason or f'journalctl exits with {answer.code}')
     return answer.output
@@ -106,8 +106,9 @@ def read_log_file(root: str, path: str, since_seconds: float) -> KernelLog:
     """kern.log or messages of a syslog daemon: its last 4 MiB, and those of PATH.1 when it was rotated since.
 
     Judged by the wall clock: the file mixes boots, so the kernel's own timestamps in it say nothing about age. Raises
-    FileNotFoundError, and ReadError when it cannot be read or no line of it is in a known format.
+    FileNotFoundError, and ReadError when it cannot be read, is no log file, or no line is in a known format.
     """
+    _require_log_file(root, path)
     clock = time.time()
     lines, whole = _tail(root, path)
     oldest = _first_time(lines, clock)
@@ -128,6 +129,19 @@ def read_log_file(root: str, path: str, since_seconds: float) -> KernelLog:
     return log._replace(events=younger(log, records, since_seconds))
 
 
+def _require_log_file(root: str, path: str) -> None:
+    """/proc/kmsg is a regular file by its mode, and reading it takes lines away from the system's logger."""
+    if not is_live(root):
+        return
+    try:
+        device = os.stat(path).st_dev
+    except OSError:
+        return  # _tail tells what is wrong
+    of_the_kernel = any(os.path.ismount(place) and os.stat(place).st_dev == device for place in ('/proc', '/sys'))
+    if of_the_kernel or os.path.realpath(path).startswith(('/proc/', '/sys/')):
+        raise ReadError(path, 'a file of the kernel, not a log file: leave out --file')
+
+
 def _first_time(lines: list[bytes], clock: float) -> float | None:
     """Time of the first line that has one; garbage before it is passed over, but not without end."""
     times = (syslog_time(_text(line[:512]), clock) for line in lines[:1000])
@@ -137,7 +151,14 @@ def _first_time(lines: list[bytes], clock: float) -> float | None:
 def _tail(root: str, path: str) -> tuple[list[bytes], bool]:
     """(whole lines at the end of a file, whether that is all of it)."""
     try:
-        descriptor = os.open(below(root, path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        place = below(root, path)
+        status = os.stat(place)
+        if not stat.S_ISREG(status.st_mode):
+            raise ReadError(path, 'not a regular file')
+        if status.st_size == 0:
+            # Nothing to read; and wherever it is mounted, /proc/kmsg has no size.
+            return [], True
+        descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise FileNotFoundError(error.errno, path) from None

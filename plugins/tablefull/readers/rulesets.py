@@ -1,9 +1,19 @@
 """For --verify-rules: the rules ferm makes of its configuration, and those in the kernel. Needs root.
 
-Nothing here may load a module or create a table (kernel-side: net/netfilter/x_tables.c, nf_tables_api.c):
-iptables-legacy-save looks only at tables that /proc/net/ip_tables_names lists, and is not even run when there are none;
-iptables-nft-save asks for nf_tables and nft_compat, and is run only where both are in the kernel; ferm runs the save
-program of its back end once, so it is not run where that would be the second without those.
+Nothing here may load a module or create a table (kernel side: net/netfilter/x_tables.c, nft_compat.c).
+
+iptables-legacy-save looks only at tables that /proc/net/ip_tables_names lists, and is not even run when there are none.
+For each extension in a rule it asks the kernel which revisions there are (getsockopt IPT_SO_GET_REVISION_MATCH and
+_TARGET), and the kernel would load ipt_NAME for a name unknown to it. But the name is one of a rule that is in the
+kernel, and that rule holds its module: xt_find_revision() finds it whatever the revision, and nothing is loaded.
+
+iptables-nft-save asks for nf_tables, nft_compat, and with NFNL_MSG_COMPAT_GET for each extension too. Rules made of
+nft_compat hold theirs; but it also shows native expressions (ports, marks, limits, logs) as extensions that nobody
+holds, and asking for one loads it. Where the kernel can load modules, it is run only when all of those are there.
+Asking nfnetlink ourselves could load modules too, and would need all of that translation.
+
+ferm 2.5 runs the save program of its back end once, even with --noexec: the old one where it is installed. An older
+ferm runs iptables-save, of either kind. ferm is not run where that would be the new one and could load something.
 
 `ferm --noexec --lines` is not harmless in every other way: it resolves the names in the configuration, and runs the
 commands in its backticks and the programs it includes, as a start of ferm does. It has a time limit of its own.
@@ -14,8 +24,18 @@ from __future__ import annotations
 import os
 
 from tablefull.readers.ferm import CONFIGURATION, Configuration, Settings
-from tablefull.readers.files import ReadError, below, is_live, read_optional, read_text, recording
+from tablefull.readers.files import (
+    ReadError,
+    below,
+    is_live,
+    kernel_release,
+    read_optional,
+    read_text,
+    recording,
+)
+from tablefull.readers.modprobe_d import read_modprobe
 from tablefull.readers.modules import Modules, read_modules, read_tables
+from tablefull.readers.prevention import loads_nothing
 from tablefull.readers.programs import find_program, run_program
 from tablefull.readers.xtables import Ruleset, parse_rules
 from tablefull.readers.xtables_words import parse_services
@@ -25,9 +45,23 @@ _CACHE = '/var/cache/ferm/start.sh'
 _LARGEST = 8 << 20
 _FAMILIES = ('ip', 'ip6')
 
+# What iptables up to 1.8.11 makes of native expressions (iptables/nft-ruleparse.c): the modules of tcp, udp, limit,
+# NFLOG, mark and MARK, pkttype, ttl and hl, TRACE, comment.
+_NATIVE = ('xt_tcpudp', 'xt_limit', 'xt_NFLOG', 'xt_mark', 'xt_pkttype', 'xt_hl', 'xt_TRACE', 'xt_comment')
+# icmp and icmp6 stand in these, until Linux 6.4 moved them to xt_tcpudp.
+_ICMP, _ICMP_MOVED = ('ip_tables', 'ip6_tables'), (6, 5)
+
 
 class ConfigurationError(ReadError):
     """ferm does not understand its configuration; `reason` is what it says about it."""
+
+
+class LoadingError(ReadError):
+    """Nothing was listed, for that could load `modules`."""
+
+    def __init__(self, path: str, modules: tuple[str, ...]) -> None:
+        super().__init__(path, f'not run, for it could load {", ".join(modules)}')
+        self.modules = modules
 
 
 class Rulesets(NamedTuple):
@@ -35,7 +69,8 @@ class Rulesets(NamedTuple):
 
     expected  as ferm makes them
     source    where from: a command or a path
-    loaded    back end ('legacy', 'nft') -> its rules in the kernel; a back end that has none is empty or not there
+    loaded    back end ('legacy', 'nft') -> its rules in the kernel; a back end that has none is empty or not there,
+              and so is nft where listing it could load something and ferm does not use it
     """
 
     expected: Ruleset
@@ -50,20 +85,26 @@ def read_rulesets(root: str, settings: Settings, configuration: Configuration, s
         return _recorded(root, services)
     if os.geteuid():
         raise ReadError('iptables-save', 'only root may list the rules', 1)
-    modules, tables = read_modules(root), read_tables(root)
-    loaded = {'legacy': _legacy(tables, services), 'nft': _nft(modules, services)}
-    text = _cached(root, settings, configuration)
-    if text is not None:
-        expected = parse_rules(text, 'ip', _CACHE, services)
-        # With FAST=no the cache holds commands instead of tables.
-        if expected:
-            return Rulesets(expected, _CACHE, loaded)
-    source = 'ferm --noexec --lines'
-    if find_program('iptables-legacy-save') is None and not _nft_ready(modules):
-        raise ReadError(source, 'not run, for it would load nf_tables')
-    expected = parse_rules(_run('ferm', _arguments(settings), seconds), 'ip', source, services)
+    if find_program('iptables-legacy-save') is None and find_program('iptables-nft-save') is None:
+        raise ReadError('iptables-legacy-save', 'not installed; iptables before 1.8 has no iptables-legacy-save')
+    modules = read_modules(root)
+    loadable = _loadable_by_listing(root, modules)
+    loaded = {'legacy': _legacy(read_tables(root), services)}
+    if not loadable:
+        loaded['nft'] = _nft(modules, services)
+    text, source = _cached(root, settings, configuration), _CACHE
+    expected = parse_rules(text, 'ip', source, services) if text is not None else {}
+    # With FAST=no the cache holds commands instead of tables.
+    if text is None or not expected:
+        source = 'ferm --noexec --lines'
+        if loadable and not _ferm_uses_legacy(root):
+            raise LoadingError(source, loadable)
+        text = _run('ferm', _arguments(settings), seconds)
+        expected = parse_rules(text, 'ip', source, services)
     if not expected:
         raise ReadError(source, 'printed no rules')
+    if loadable and not _empty(modules) and 'tables-legacy-' not in text:
+        raise LoadingError('iptables-nft-save', loadable)
     return Rulesets(expected, source, loaded)
 
 
@@ -100,8 +141,6 @@ def _legacy(tables: dict[str, tuple[str, ...]], services: dict[str, str]) -> Rul
 
 def _nft(modules: Modules, services: dict[str, str]) -> Ruleset:
     rules: Ruleset = {}
-    if not _nft_ready(modules):
-        return rules
     for family in _FAMILIES:
         name = f'{family}tables-nft-save'
         if find_program(name) is None:
@@ -115,9 +154,34 @@ def _nft(modules: Modules, services: dict[str, str]) -> Ruleset:
     return rules
 
 
-def _nft_ready(modules: Modules) -> bool:
-    """Whether iptables-nft-save finds everything it asks the kernel for, so that nothing gets loaded."""
-    return not modules.loadable or (modules.has('nf_tables') and modules.has('nft_compat'))
+def _loadable_by_listing(root: str, modules: Modules) -> tuple[str, ...]:
+    """Modules that are not in the kernel, and that iptables-nft-save could make it load."""
+    if not modules.loadable:
+        return ()
+    switches = read_modprobe(root)
+    helper = switches.helper
+    if switches.disabled or (
+        helper is not None and (loads_nothing(helper or 'false') or not os.access(helper, os.X_OK))
+    ):
+        return ()
+    icmp = _ICMP if kernel_release(root) < _ICMP_MOVED else ()
+    return tuple(name for name in ('nf_tables', 'nft_compat', *_NATIVE, *icmp) if not modules.has(name))
+
+
+def _empty(modules: Modules) -> bool:
+    """Whether nftables certainly holds no rule: it is not in the kernel, or nothing but modules holds it."""
+    engine = modules.loaded.get('nf_tables')
+    if engine is None:
+        return modules.listed and not modules.has('nf_tables')
+    return engine.references is not None and not engine.held
+
+
+def _ferm_uses_legacy(root: str) -> bool:
+    """Whether this ferm prefers the old iptables, and it is there. ferm 2.4 takes whatever is called iptables-save."""
+    ferm = find_program('ferm')
+    if ferm is None or find_program('iptables-legacy-save') is None:
+        return False
+    return "'-legacy'" in (read_optional(root, ferm) or '')
 
 
 def _arguments(settings: Settings) -> list[str]:

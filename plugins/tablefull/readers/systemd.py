@@ -19,7 +19,7 @@ _SECONDS = {
     'ExecMainExitTimestampMonotonic': 'exited',
     'StateChangeTimestampMonotonic': 'changed',
 }
-_WORDS = ('LoadState', 'ActiveState', 'SubState', 'Result', 'UnitFileState', 'FragmentPath', 'ConditionResult')
+_WORDS = ('LoadState', 'ActiveState', 'SubState', 'Result', 'UnitFileState', 'ConditionResult')
 # sd_booted(3): this directory is there where systemd is process 1.
 BOOTED = '/run/systemd/system'
 
@@ -49,7 +49,6 @@ class Unit(NamedTuple):
     reload_result: str = ''
     status: int | None = None
     file_state: str = ''
-    fragment: str = ''
     condition: bool = True
     command: str = ''
     left_inactive: float | None = None
@@ -96,7 +95,8 @@ def read_unit(root: str, name: str) -> Unit:
 def parse_unit(text: str, source: str) -> Unit:
     """The lines KEY=VALUE of `systemctl show`. Raises ReadError naming `source` when they hold no unit's state."""
     values: dict[str, str] = {}
-    for line in text.splitlines():
+    # Not splitlines(): a value may hold any character that Unicode takes for the end of a line.
+    for line in text.split('\n'):
         key, separator, value = line.partition('=')
         if separator:
             values.setdefault(key, value.strip())
@@ -116,7 +116,6 @@ def parse_unit(text: str, source: str) -> Unit:
         reload_result,
         _status(values.get('ExecMainStatus', '')) if seconds['exited'] else None,
         values.get('UnitFileState', ''),
-        values.get('FragmentPath', ''),
         # 'no' is also what a unit says whose conditions were never looked at.
         values.get('ConditionResult') != 'no' or seconds['changed'] is None,
         values.get('ExecStart', ''),

@@ -16,6 +16,8 @@ _BEGIN = (
     'de5b426a63be47a7b6ac3eaac82e2f6f',
 )
 _LINES = 200
+# Characters of a message that are looked at: patterns are searched for in it, and nothing worth reading is longer.
+_LONGEST = 4096
 
 # 'Nov 21 10:20:52.016244 lab ferm[271]: text', as `journalctl -o short-precise` prints it.
 _SHORT = re.compile(r'\w{3} +\d+ [\d:.]+ \S+ ([^\s:\[]{1,64})(?:\[(\d+)\])?: ?(.*)')
@@ -62,7 +64,8 @@ def parse_journal_json(text: str, name: str) -> tuple[Line, ...]:
     import json  # needed only once something is wrong
 
     lines = []
-    for row in text.splitlines():
+    # Not splitlines(): a message may hold any character that Unicode takes for the end of a line.
+    for row in text.split('\n'):
         try:
             entry = json.loads(row)
         except (ValueError, RecursionError):
@@ -70,15 +73,17 @@ def parse_journal_json(text: str, name: str) -> tuple[Line, ...]:
         if not isinstance(entry, dict) or name not in (entry.get('UNIT'), entry.get('_SYSTEMD_UNIT')):
             continue
         words = [_text(entry.get(field)) for field in ('SYSLOG_IDENTIFIER', '_PID', 'MESSAGE')]
-        lines.append(Line(words[0], words[1], words[2], entry.get('MESSAGE_ID') in _BEGIN))
+        lines.append(Line(words[0], words[1], words[2][:_LONGEST], entry.get('MESSAGE_ID') in _BEGIN))
     return tuple(lines)
 
 
 def parse_journal_short(text: str) -> tuple[Line, ...]:
     """The lines of `journalctl -o short` or `short-precise`; others are passed over."""
-    matches = [_SHORT.match(row) for row in text.splitlines()]
+    matches = [_SHORT.match(row) for row in text.split('\n')]
     return tuple(
-        Line(match[1], match[2] or '', match[3], _begins(match[1], match[3])) for match in matches if match is not None
+        Line(match[1], match[2] or '', match[3][:_LONGEST], _begins(match[1], match[3]))
+        for match in matches
+        if match is not None
     )
 
 

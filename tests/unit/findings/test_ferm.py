@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tablefull.findings.ferm import Seen, failed, judge
+from tablefull.findings.ferm import age_breach, failed, judge
 from tablefull.findings.ferm_reasons import Reasons
+from tablefull.findings.ferm_seen import Seen
 from tablefull.readers.ferm import Configuration, Settings
 from tablefull.readers.rule_traces import RuleTraces
 from tablefull.readers.systemd import Unit
@@ -28,8 +29,9 @@ NONE = RuleTraces(True, (), 0, {}, frozenset(), {})
 NFTABLES = RuleTraces(True, (), 6, {'nft_compat': 0, 'xt_CT': 0, 'xt_conntrack': 0}, frozenset(), {})
 BUILT_IN = RuleTraces(False, (), None, {}, frozenset(), {})
 
-GOOD = Settings(True, 'yes', 'yes', 'no', '')
+GOOD = Settings(True, 'yes', 'no', '')
 READ = Configuration(True, ('/etc/ferm/ferm.conf', 900.0), ('/etc/ferm/ferm.conf',), stateful=True, ports=True)
+CONDITIONAL = READ._replace(conditional=('ports', 'states'))
 CLOSED = Configuration(None, denied=('/etc/ferm/ferm.conf',))
 
 KERNEL = ('x_tables: ip_tables: CT target: only valid in raw table, not filter',)
@@ -83,6 +85,9 @@ VERDICTS = [
     ('c12 syntax error, restart', seen(FAILED._replace(status=255), reasons=PARSE), 'critical', 'ferm-start-failed'),
     ('c06 stopped', seen(INACTIVE, EMPTY), 'critical', 'ferm-stopped'),
     ('c07 flushed, legacy', seen(traces=EMPTY), 'critical', 'ferm-rules-gone'),
+    ('c07, conditional', seen(traces=EMPTY, configuration=CONDITIONAL), 'warning', 'ferm-rules-suspect'),
+    ('no table at all, the same', seen(traces=NONE, configuration=CONDITIONAL), 'critical', 'ferm-rules-gone'),
+    ('a failed reload, the same', seen(RELOAD, EMPTY, configuration=CONDITIONAL), 'warning', 'ferm-reload-failed'),
     ('c07 raw rules left', seen(traces=RAW_LEFT), 'critical', 'ferm-rules-gone'),
     ('c07 as nagios', seen(traces=EMPTY, configuration=CLOSED), 'warning', 'ferm-rules-suspect'),
     ('nothing at all in the kernel, as nagios', seen(traces=NONE, configuration=CLOSED), 'critical', 'ferm-rules-gone'),
@@ -163,6 +168,53 @@ def test_a_blocked_module_is_the_reason_only_when_ferm_missed_one() -> None:
 
 def test_a_killed_reload_may_have_left_half_of_the_rules() -> None:
     assert summary(seen(HEALTHY._replace(reload_result='signal'))).endswith('perhaps half loaded')
+
+
+def test_one_thing_asked_for_under_no_condition_is_proof() -> None:
+    ports_only = READ._replace(conditional=('ports',))
+    assert next(judge(seen(traces=EMPTY, configuration=ports_only))).code == 'ferm-rules-gone'
+    used = EMPTY._replace(extensions={'xt_conntrack': 4, 'xt_tcpudp': 0})
+    assert next(judge(seen(traces=used, configuration=ports_only))).code == 'ferm-rules-suspect'
+
+
+def test_a_killed_reload_says_nothing_of_the_next_boot() -> None:
+    told = {
+        result: str(next(judge(seen(HEALTHY._replace(reload_result=result))))) for result in ('signal', 'exit-code')
+    }
+    assert 'next boot' not in told['signal']
+    assert 'the next boot will fail' in told['exit-code']
+
+
+def test_what_may_not_apply_is_named_beside_the_suspicion() -> None:
+    finding = next(judge(seen(traces=EMPTY, configuration=CONDITIONAL)))
+    assert any('only under a condition' in line for line in finding.evidence)
+    assert not any('usermod' in line for line in finding.remedy)
+    assert summary(seen(RELOAD, RAW_LEFT, configuration=CONDITIONAL)).endswith('its rules seem to be gone')
+    assert summary(seen(FAILED, RAW_LEFT, configuration=CONDITIONAL)).endswith('its rules seem to be gone')
+
+
+def test_reason_and_rules_fit_into_the_first_line_of_a_hidden_failure() -> None:
+    text = summary(seen(INACTIVE._replace(status=1), EMPTY, reasons=NOTRACK))
+    assert text == 'ferm failed to start (hidden): CT target: only valid in raw table, not filter; no rules are loaded'
+    assert len('FERM CRITICAL - ' + text) <= 118
+    assert len('FERM CRITICAL - ' + summary(seen(FAILED, reasons=PARSE))) <= 118
+
+
+def test_a_remedy_names_the_user_of_the_check() -> None:
+    findings = list(judge(seen(FAILED, EMPTY, configuration=CLOSED, reasons=Reasons(gaps=('x',)), user='icinga')))
+    granted = [line for finding in findings for line in finding.remedy if 'usermod' in line]
+    assert granted == ['usermod -aG adm icinga  # then restart the monitoring agent'] * 2
+    suspect = next(judge(seen(traces=EMPTY, configuration=CLOSED, user='icinga')))
+    assert 'usermod -aG adm icinga' in suspect.remedy[1]
+
+
+def test_an_age_outside_the_range_is_a_finding_of_its_own() -> None:
+    finding = age_breach('warning', 90000.0, '86400')
+    assert (finding.code, finding.severity, finding.summary) == (
+        'ferm-age',
+        'warning',
+        'ferm last loaded its rules 25 h ago',
+    )
 
 
 def test_rolled_back_is_told_apart_from_the_failure() -> None:

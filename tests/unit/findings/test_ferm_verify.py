@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tablefull.findings.ferm_verify import count_rules, judge, unverified
+from tablefull.findings.ferm_verify import count_rules, judge, unlisted, unverified
 from tablefull.readers.rulesets import Rulesets
 from tablefull.readers.xtables import parse_rules
 
@@ -113,9 +113,16 @@ def test_the_number_of_rules_is_that_of_the_kernel() -> None:
 
 
 def test_what_could_not_be_compared_is_unknown_and_names_the_line_that_grants_it() -> None:
-    finding = unverified('only root may list the rules', permission=True)
+    finding = unverified('only root may list the rules', permission=True, user='icinga')
     assert finding.severity == 'unknown'
-    assert 'NOPASSWD: /usr/lib/nagios/plugins/check_ferm --verify-rules' in finding.remedy[0]
+    assert 'icinga ALL=(root) NOPASSWD: /usr/lib/nagios/plugins/check_ferm --verify-rules' in finding.remedy[0]
+
+
+def test_what_was_not_listed_names_the_modules_it_would_have_loaded() -> None:
+    finding = unlisted('iptables-nft-save: not run, for it could load xt_mark, xt_hl', ('xt_mark', 'xt_hl'))
+    assert (finding.code, finding.severity) == ('ferm-rules-unverified', 'unknown')
+    assert finding.remedy[0].startswith('modprobe -a xt_mark xt_hl ')
+    assert finding.remedy[1] == 'iptables-nft-save > FILE   # by hand: may load xt_mark xt_hl'
 
 
 def test_rules_missing_because_their_configuration_was_never_loaded_are_a_warning() -> None:

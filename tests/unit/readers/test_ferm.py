@@ -43,7 +43,7 @@ domain (ip ip6) table filter chain INPUT {
 
 
 def test_the_settings_debian_ships_are_read() -> None:
-    assert parse_settings(SETTINGS) == Settings(True, 'yes', 'yes', 'no', '')
+    assert parse_settings(SETTINGS) == Settings(True, 'yes', 'no', '')
 
 
 @pytest.mark.parametrize(
@@ -75,21 +75,74 @@ def test_no_file_is_not_an_empty_file(tmp_path: Path) -> None:
 
 def test_includes_are_told_from_what_nobody_can_follow() -> None:
     words = parse_configuration(CONFIGURATION)
-    assert words.includes == ('ferm.d/', 'local.conf', 'more/*.conf')
-    assert words.unfollowed == ('generate-rules|', '$FILE')
-    assert words.stateful and words.ports
+    assert tuple(words.includes) == ('ferm.d/', 'local.conf', 'more/*.conf')
+    assert words.asked == words.certain == {'states', 'ports'}
 
 
 @pytest.mark.parametrize(
     'text', ['mod conntrack ctstate NEW', 'mod (comment state) state NEW', 'module state state NEW']
 )
 def test_states_are_recognised_in_each_spelling(text: str) -> None:
-    assert parse_configuration(text).stateful
+    assert 'states' in parse_configuration(text).asked
+
+
+STATES = 'mod state state NEW ACCEPT;'
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        f'@if $STATEFUL {{ {STATES} }}',
+        f'@if $STATEFUL {STATES}',
+        f'@if $X {{ DROP; }} @else {{ {STATES} }}',
+        f'@if $X chain INPUT {{ proto tcp {{ {STATES} }} }}',
+        f'@def &unused() = {{ {STATES} }}',
+        'mod state state NEW { @if $X { ACCEPT; } }',
+        'mod state state NEW @if $X ACCEPT;',
+        'mod state state NEW { }',
+    ],
+)
+def test_what_a_condition_decides_or_a_function_holds_is_not_certain(text: str) -> None:
+    words = parse_configuration(text)
+    assert (words.asked, words.certain) == ({'states'}, set())
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        STATES,
+        f'@if $X {{ DROP; }} @else {{ ACCEPT; }} {STATES}',
+        f'@if $X DROP; {STATES}',
+        f'@def $X = 1; @def &f() = {{ DROP; }} chain INPUT {{ policy DROP; {STATES} }}',
+        'mod state state NEW { proto tcp ACCEPT; @if $X { DROP; } }',
+        f"mod comment comment '@if' {STATES}",
+        f'}} }} {STATES}',
+    ],
+)
+def test_what_stands_beside_a_condition_is_certain(text: str) -> None:
+    assert parse_configuration(text).certain == {'states'}
+
+
+def test_the_configuration_debian_ships_asks_for_states_beside_its_condition(tmp_path: Path) -> None:
+    shipped = """domain (ip ip6) table filter {
+        chain INPUT { mod state state (ESTABLISHED RELATED) ACCEPT;
+            @if @eq($DOMAIN, ip) { proto (esp ah) ACCEPT; } @else { proto (esp) ACCEPT; }
+            proto tcp dport ssh ACCEPT; } }
+        @include ferm.d/;"""
+    configuration = read_configuration(tree(tmp_path, {'/etc/ferm/ferm.conf': shipped}))
+    assert configuration.stateful and configuration.ports and not configuration.conditional
+
+
+def test_a_file_included_under_a_condition_may_not_apply(tmp_path: Path) -> None:
+    files = {'/etc/ferm/ferm.conf': '@if $X { include ferm.d/; }', '/etc/ferm/ferm.d/a': STATES}
+    configuration = read_configuration(tree(tmp_path, dict(files)))
+    assert configuration.stateful
+    assert configuration.conditional == ('states',)
 
 
 @pytest.mark.parametrize('text', ['# mod state', "mod comment comment 'mod state state'", 'mod recent (state)'])
 def test_states_are_not_recognised_where_there_are_none(text: str) -> None:
-    assert not parse_configuration(text).stateful
+    assert 'states' not in parse_configuration(text).asked
 
 
 def test_every_included_file_is_followed_and_the_newest_is_known(tmp_path: Path) -> None:
@@ -110,7 +163,24 @@ def test_every_included_file_is_followed_and_the_newest_is_known(tmp_path: Path)
     configuration = read_configuration(root)
     followed = {path.removeprefix('/etc/ferm/') for path in configuration.followed}
     assert followed == {'ferm.conf', 'ferm.d/10-a', 'ferm.d/sub/x.conf', 'local.conf', 'more/b.conf'}
-    assert configuration.newest == ('/etc/ferm/ferm.d/sub/x.conf', 2000)
+    assert configuration.newest is not None
+    os.utime(root + '/etc/ferm/ferm.d', (1000, 1000))
+    assert read_configuration(root).newest == ('/etc/ferm/ferm.d/sub/x.conf', 2000)
+
+
+@pytest.mark.parametrize('change', ['removed', 'moved in with an old time'])
+def test_an_included_file_that_goes_or_comes_changes_its_directory(tmp_path: Path, change: str) -> None:
+    root = tree(tmp_path, {'/etc/ferm/ferm.conf': 'include ferm.d/;', '/etc/ferm/ferm.d/a': '', '/old': ''})
+    for name in ('/etc/ferm/ferm.conf', '/etc/ferm/ferm.d/a', '/etc/ferm/ferm.d', '/old'):
+        os.utime(root + name, (1000, 1000))
+    if change == 'removed':
+        os.unlink(root + '/etc/ferm/ferm.d/a')
+    else:
+        os.rename(root + '/old', root + '/etc/ferm/ferm.d/b')
+    newest = read_configuration(root).newest
+    assert newest is not None
+    assert newest[0] == '/etc/ferm/ferm.d/'
+    assert newest[1] > 1000
 
 
 def test_a_missing_configuration_is_known_to_be_missing(tmp_path: Path) -> None:
@@ -151,3 +221,12 @@ def test_binary_content_is_refused(tmp_path: Path) -> None:
     for read in (read_settings, read_configuration):
         with pytest.raises(ReadError):
             read(root)
+
+
+def test_includes_without_semicolons_are_not_taken_again_and_again() -> None:
+    words = parse_configuration('@include a @include b\n' * 50_000)
+    assert tuple(words.includes) == ('a', 'b')
+
+
+def test_a_line_ends_where_a_shell_sees_its_end() -> None:
+    assert parse_settings('# was\x0cENABLED=yes\nFAST=no\n').enabled is None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tablefull.readers import log_files
 from tablefull.readers.files import ReadError
-from tablefull.readers.kernel_log import read_kernel_log, recent, scan_kmsg
+from tablefull.readers.kernel_log import read_kernel_log, scan_kmsg
 from tablefull.readers.programs import Output
 from tests.unit.readers.test_kernel_records import journal
 from tests.unit.readers.trees import tree
@@ -103,8 +103,6 @@ def test_a_captured_ring_is_judged_at_the_moment_of_its_capture(tmp_path: Path, 
         ('callbacks-suppressed', 4, 245),
     ]
     assert log.age(log.events[0]) == 100.0
-    assert recent(log, 'conntrack-table-full', 99) == ()
-    assert recent(log, 'conntrack-table-full', 100) == log.events[:1]
 
 
 def test_without_uptime_the_last_record_is_now(tmp_path: Path) -> None:
@@ -304,6 +302,41 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         read_kernel_log(str(tmp_path), 900, '/nothing')
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Paths that were opened: none is, for opening the real ones would have effects."""
+    paths: list[str] = []
+
+    def refuse(path: str, *args: object) -> int:
+        paths.append(path)
+        raise PermissionError(errno.EACCES, 'not in this test')
+
+    monkeypatch.setattr(os, 'open', refuse)
+    return paths
+
+
+@pytest.mark.parametrize('path', ['/proc/kmsg', '/proc/version', '/proc/./self/../kmsg', '/sys/kernel/uevent_seqnum'])
+def test_a_file_of_the_kernel_is_no_log_file_and_is_not_even_opened(path: str, opened: list[str]) -> None:
+    if os.path.isfile(path):
+        with pytest.raises(ReadError, match=r'a file of the kernel|not a regular file'):
+            read_kernel_log('/', 900, path)
+    assert opened == []
+
+
+def test_neither_is_a_link_to_one(tmp_path: Path, opened: list[str]) -> None:
+    (tmp_path / 'kern.log').symlink_to('/proc/version')
+    with pytest.raises(ReadError, match='a file of the kernel'):
+        read_kernel_log('/', 900, str(tmp_path / 'kern.log'))
+    assert opened == []
+
+
+def test_a_file_without_size_is_not_opened_wherever_it_lies(tmp_path: Path, opened: list[str]) -> None:
+    # /proc/kmsg of a mounted host is on another device than /proc.
+    with pytest.raises(ReadError, match='no line in a known format'):
+        read_kernel_log(tree(tmp_path, {'/proc/kmsg': ''}), 900, '/proc/kmsg')
+    assert opened == []
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=6)), max_size=8), st.sampled_from(('kmsg', 'log')))
 def test_a_mutated_log_is_a_log_or_a_read_error(tmp_path: Path, changes: list[tuple[int, bytes]], form: str) -> None:
@@ -316,3 +349,9 @@ def test_a_mutated_log_is_a_log_or_a_read_error(tmp_path: Path, changes: list[tu
     except ReadError:
         return
     assert log.records > 0
+
+
+def test_a_journalctl_that_was_killed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    Journalctl(monkeypatch, Output(-9, b'', b''), Output(0, journal(), b''))
+    with pytest.raises(ReadError, match='journalctl exits with -9'):
+        log_files.read_journal('/', 900)

@@ -76,3 +76,13 @@ def test_a_closed_journal_is_a_matter_of_permission(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ReadError) as caught:
         read_unit_journal('/', 'ferm.service')
     assert caught.value.permission
+
+
+def test_a_message_holds_any_character_but_a_newline() -> None:
+    (line,) = parse_journal_json(entry(MESSAGE='Error\u2028in\x85it').encode().decode('unicode_escape'), 'ferm.service')
+    assert line.text == 'Error\u2028in\x85it'
+
+
+def test_a_message_is_cut_before_patterns_are_searched_for_in_it() -> None:
+    (line,) = parse_journal_json(entry(MESSAGE='/iptables' * 100_000), 'ferm.service')
+    assert len(line.text) == 4096

@@ -25,9 +25,10 @@ try:
     from tablefull.readers.files import ReadError, boot_id, exists, kernel_release, list_directory
     from tablefull.readers.kernel_log import KernelLog, read_kernel_log
     from tablefull.record import TYPE_CHECKING
-except ImportError as error:
+except Exception as error:  # noqa: BLE001  # broken, unreadable, out of memory
     # A missing library must not look like a WARNING, which exit code 1 of a traceback would be.
-    print(f'KERNEL LOG UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
+    why = str(error) or repr(error)
+    print(f'KERNEL LOG UNKNOWN - {why}: install tablefull with python3-nagiosplugin and python3-psutil')
     sys.exit(3)
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class KernelMessages(nagiosplugin.Resource):
         try:
             log = read_kernel_log(options.root, options.since, options.file)
         except FileNotFoundError:
-            yield from finding_metrics([rules.missing(options.missing, options.file)], ignored)
+            missing = rules.missing(options.missing, options.file, kernel_release(options.root))
+            yield from finding_metrics([missing], ignored)
             return
         except ReadError as error:
             if not error.permission:

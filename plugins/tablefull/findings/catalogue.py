@@ -57,6 +57,7 @@ CATALOGUE: dict[str, str] = {
     'ferm-not-enabled': 'ferm will not start at the next boot',
     'ferm-switched-off': 'ENABLED in /etc/default/ferm keeps ferm from loading rules',
     'ferm-configuration-missing': 'There is no /etc/ferm/ferm.conf, and ferm loads no rules',
+    'ferm-age': 'ferm last loaded its rules too long ago, or too recently',
     'ferm-configuration-newer': 'The configuration was changed after ferm last loaded its rules',
     'ferm-configuration-unreadable': 'The configuration of ferm is closed to this user',
     'ferm-rules-gone': 'ferm is active, but its rules are not in the kernel',

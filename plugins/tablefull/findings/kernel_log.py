@@ -77,6 +77,8 @@ RULES = {
         'conntrack-loaded', 'info', 'connection tracking was loaded {times}', ('check_conntrack_modules',)
     ),
 }
+# The last kernel whose /dev/kmsg can only be written to.
+_CLOSED = (3, 4)
 _FAMILIES = {'arp_cache': 'IPv4', 'ndisc_cache': 'IPv6'}
 
 
@@ -211,7 +213,7 @@ def overwritten(log: KernelLog, since: float, lost: int) -> Iterator[Finding]:
     reach = None if log.oldest_seconds is None else log.now_seconds - log.oldest_seconds
     if lost:
         text = f'{quantity(lost, "kernel log record")} overwritten before this check could read them'
-    elif reach is not None and reach < since and log.first_sequence != 0:
+    elif reach is not None and reach < since and log.first_sequence != 0 and not (log.wall_clock and reach == 0):
         text = f'{log.source} reaches back only {duration(max(0.0, reach))}, not {duration(since)}'
     else:
         return
@@ -220,7 +222,11 @@ def overwritten(log: KernelLog, since: float, lost: int) -> Iterator[Finding]:
         'info',
         text,
         (f'{quantity(log.records, "record")} in {log.source}',),
-        ('check more often, or boot with a larger log_buf_len=4M',),
+        (
+            f'ls -l {log.source}*  # rotated more often than --since: read are this file and the one that ends in .1'
+            if log.wall_clock
+            else 'check more often, or boot with a larger log_buf_len=4M',
+        ),
     )
 
 
@@ -240,12 +246,17 @@ def unreadable(error: ReadError, user: str, journal: bool, log_file: str | None)
     )
 
 
-def missing(severity: str, path: str | None) -> Finding:
+def missing(severity: str, path: str | None, release: tuple[int, int] = (0, 0)) -> Finding:
     """There is no kernel log at all, or no log file at `path`."""
+    remedy = 'run the check on the host of this container'
+    if path:
+        remedy = 'ls -l /var/log/kern.log /var/log/messages'
+    elif (0, 0) < release <= _CLOSED:
+        remedy = '--file /var/log/messages, or /var/log/kern.log: up to Linux 3.4 /dev/kmsg cannot be read'
     return Finding(
         'kernel-log-missing',
         'info' if severity == 'ok' else severity,
         f'there is no log file {path}' if path else 'this host shows no kernel log',
         (f'{path or "/dev/kmsg"} is not there',),
-        ('ls -l /var/log/kern.log /var/log/messages' if path else 'run the check on the host of this container',),
+        (remedy,),
     )

@@ -8,6 +8,9 @@ from tablefull.record import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
+# What is written while the log is being read is no event of the future.
+_SLACK = 60.0
+
 
 def remember(log: KernelLog, boot: str, content: dict[str, Any] | None) -> dict[str, Any]:
     """The object to remember after `log` was read; `content` is the one of the run before.
@@ -18,7 +21,7 @@ def remember(log: KernelLog, boot: str, content: dict[str, Any] | None) -> dict[
     new: dict[str, Any] = {'schema': 1, 'source': log.source, 'boot': _boot_of(log, boot)}
     if log.last_sequence is not None:
         return {**new, 'sequence': log.last_sequence}
-    moments = [_moment(event) for event in log.events]
+    moments = [moment for moment in map(_moment, log.events) if not _future(log, moment)]
     before = _before(log, boot, content)
     newest = max([*moments, before[0]] if before else moments, default=None)
     if newest is None:
@@ -67,7 +70,7 @@ def _same_log(log: KernelLog, boot: str, content: dict[str, Any] | None) -> dict
 def _sequence(log: KernelLog, boot: str, content: dict[str, Any] | None) -> int | None:
     sequence = _same_log(log, boot, content).get('sequence')
     # A number of the future is that of another tree under the same name.
-    if type(sequence) is not int or log.last_sequence is None or sequence > log.last_sequence:
+    if type(sequence) is not int or log.last_sequence is None or not 0 <= sequence <= log.last_sequence:
         return None
     return sequence
 
@@ -75,4 +78,11 @@ def _sequence(log: KernelLog, boot: str, content: dict[str, Any] | None) -> int 
 def _before(log: KernelLog, boot: str, content: dict[str, Any] | None) -> tuple[float, int] | None:
     known = _same_log(log, boot, content)
     newest, same = known.get('newest'), known.get('same')
-    return (float(newest), same) if isinstance(newest, (int, float)) and type(same) is int else None
+    # A moment of the future, from before the clock was set back, would hide all that comes until then. NaN is none.
+    if isinstance(newest, bool) or not isinstance(newest, (int, float)) or type(same) is not int:
+        return None
+    return (float(newest), max(0, same)) if newest >= 0 and not _future(log, newest) else None
+
+
+def _future(log: KernelLog, moment: float) -> bool:
+    return moment > log.now_seconds + _SLACK

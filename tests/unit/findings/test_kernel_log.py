@@ -20,7 +20,7 @@ from tablefull.findings.kernel_log import (
 from tablefull.findings.kernel_log_position import lost_since, remember, unseen
 from tablefull.readers.files import ReadError
 from tablefull.readers.kernel_log import Event, KernelLog
-from tablefull.readers.kernel_messages import CODES
+from tablefull.readers.kernel_messages import PATTERNS
 
 FULL = Event('conntrack-table-full', '', 1, 'nf_conntrack: nf_conntrack: table full, dropping packet', 100.0)
 IN_NETNS = FULL._replace(subject='4026532177', text='nf_conntrack: nf_conntrack: table full in netns 4026532177, dro')
@@ -36,7 +36,7 @@ def seen(*events: Event, **fields: object) -> Seen:
 
 
 def test_every_kind_of_message_has_its_rule_and_every_rule_its_title() -> None:
-    assert (*RULES, SUPPRESSED) == CODES
+    assert [*RULES, SUPPRESSED] == [*dict.fromkeys(code for code, _, _ in PATTERNS)]
     assert all(rule.code in CATALOGUE for rule in RULES.values())
     assert len({label(kind) for kind in RULES}) == len(RULES)
 
@@ -142,6 +142,17 @@ def test_a_ring_shorter_than_the_time_asked_for_is_said() -> None:
     assert not list(overwritten(log, 20, 0))
 
 
+def test_a_log_file_is_rotated_and_not_overwritten() -> None:
+    log = file(5)._replace(oldest_seconds=880.0)
+    (finding,) = overwritten(log, 900, 0)
+    assert finding.summary == '/var/log/kern.log reaches back only 20 s, not 15 min'
+    assert 'rotated' in finding.remedy[0] and 'log_buf_len' not in finding.remedy[0]
+
+
+def test_the_only_line_of_a_captured_file_tells_nothing_of_how_far_it_reaches_back() -> None:
+    assert not list(overwritten(file(900)._replace(oldest_seconds=900.0), 900, 0))
+
+
 DENIED = ReadError('/dev/kmsg', 'Operation not permitted', errno.EPERM)
 
 
@@ -166,6 +177,13 @@ def test_the_remedy_is_the_one_that_works_on_this_host(
 def test_a_missing_log_is_what_the_user_says_it_is() -> None:
     assert [missing(state, None).severity for state in ('ok', 'warning', 'unknown')] == ['info', 'warning', 'unknown']
     assert missing('unknown', '/var/log/kern.log').summary == 'there is no log file /var/log/kern.log'
+
+
+@pytest.mark.parametrize(
+    ('release', 'remedy'), [((2, 6), '--file /var/log/messages'), ((3, 4), '--file'), ((3, 5), 'run'), ((0, 0), 'run')]
+)
+def test_up_to_3_4_a_log_file_is_all_there_is(release: tuple[int, int], remedy: str) -> None:
+    assert missing('unknown', None, release).remedy[0].startswith(remedy)
 
 
 def ring(first: int, last: int, *sequences: int) -> KernelLog:
@@ -216,3 +234,27 @@ def test_in_a_file_without_numbers_time_and_count_tell_what_is_new() -> None:
 def test_damaged_memory_is_no_memory(content: dict[str, object]) -> None:
     assert len(unseen(ring(0, 4, 3), 'boot', content)) == 1
     assert lost_since(ring(5, 9), 'boot', content) == 0
+
+
+@pytest.mark.parametrize(
+    'damage', [{'newest': 10**400}, {'newest': float('inf')}, {'newest': float('nan')}, {'newest': True}, {'same': -1}]
+)
+def test_a_damaged_moment_hides_nothing(damage: dict[str, object]) -> None:
+    log = KernelLog('kern.log', (FULL._replace(seconds=None, wall=100.0),), 9, now_seconds=130.0, wall_clock=True)
+    content = {'source': 'kern.log', 'boot': '', 'newest': 50.0, 'same': 1, **damage}
+    assert unseen(log, '', content) == log.events
+    assert remember(log, '', content)['newest'] == 100.0
+
+
+def test_a_clock_that_was_set_back_hides_nothing() -> None:
+    old, new = FULL._replace(seconds=None, wall=9000.0), FULL._replace(seconds=None, wall=100.0)
+    before = KernelLog('kern.log', (old,), 9, now_seconds=9001.0, wall_clock=True)
+    log = before._replace(events=(old, new), now_seconds=130.0)
+    content = remember(before, '', None)
+    assert new in unseen(log, '', content)
+    assert new not in unseen(log, '', remember(log, '', content))
+
+
+def test_a_damaged_sequence_loses_nothing() -> None:
+    log = KernelLog('/dev/kmsg', (), 9, last_sequence=20, first_sequence=5)
+    assert lost_since(log, 'b', {'source': '/dev/kmsg', 'boot': 'b', 'sequence': -(10**400)}) == 0

@@ -38,7 +38,7 @@ def main() -> None:
         for finding in outcome.findings:
             print(f'{"":24} {finding.severity}: tablefull explain {finding.code}')
     counts = [f'{states.count(state)} {state.upper()}' for state in EXIT_CODES if state in states]
-    print(f'\n{len(CHECKS)} checks: {", ".join(counts)}. Everything named here is in .venv/bin; check_NAME -vv tells all')
+    print(f'\n{len(CHECKS)} checks: {", ".join(counts)}. Everything named here is in .venv/bin; -vv tells all')
     if os.geteuid() != 0:
         print(ROOT_ADDS)
 

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
+
+
+@functools.cache
+def readable_plugins() -> str:
+    """A copy of the plugins and their libraries that everybody may read: a checkout may lie in a private directory."""
+    import nagiosplugin
+    import psutil
+
+    copy = tempfile.mkdtemp(prefix='tablefull-', dir='/var/tmp')
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    shutil.copytree(ROOT / 'plugins', copy, dirs_exist_ok=True)
+    for library in (nagiosplugin, psutil):
+        directory = Path(library.__file__).parent
+        shutil.copytree(directory, Path(copy, directory.name))
+    for path, _, names in os.walk(copy):
+        os.chmod(path, 0o755)
+        for name in names:
+            os.chmod(os.path.join(path, name), 0o644)
+    return copy
+
+
+def interpreter(user: int) -> list[str]:
+    """How `user` starts a Python that has the plugins: the virtual environment's own, or the one behind it."""
+    if not user:
+        return ['env', f'PYTHONPATH={ROOT / "plugins"}', sys.executable]
+    behind = os.path.realpath(sys.executable)
+    return ['env', f'PYTHONPATH={readable_plugins()}', 'PYTHONDONTWRITEBYTECODE=1', behind]
 
 
 class Namespace:
@@ -78,6 +110,7 @@ class Namespace:
 
     def check(self, name: str, *argv: str, user: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a check inside. Its standard error must be empty, always."""
-        done = self.run(sys.executable, str(ROOT / 'plugins' / f'{name}.py'), *argv, check=False, user=user)
+        script = f'import {name}; {name}.main()'
+        done = self.run(*interpreter(user), '-c', script, *argv, check=False, user=user)
         assert done.stderr == '', done.stderr
         return done

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.system.namespaces import NOBODY, interpreter
+
 PLUGINS = Path(__file__).parents[2] / 'plugins'
 
 GOOD = """\
@@ -163,11 +165,8 @@ def test_looking_creates_no_table_in_a_fresh_namespace(tmp_path: Path) -> None:
 
 
 def test_nobody_gets_a_verdict_and_the_lines_that_grant_the_rest(tmp_path: Path) -> None:
-    command = [sys.executable, '-c', 'import check_ferm; check_ferm.main()', '--verify-rules', '--output', 'json']
-    environment = {**os.environ, 'PYTHONPATH': str(PLUGINS)}
-    ran = subprocess.run(
-        command, capture_output=True, text=True, env=environment, user=65534, group=65534, extra_groups=[]
-    )
+    command = [*interpreter(NOBODY), '-c', 'import check_ferm; check_ferm.main()', '--verify-rules', '--output', 'json']
+    ran = subprocess.run(command, capture_output=True, text=True, user=NOBODY, group=NOBODY, extra_groups=[], cwd='/')
     report = json.loads(ran.stdout)
     findings = {finding['code']: finding for finding in report['findings']}
     assert ran.stderr == ''

@@ -19,7 +19,7 @@ try:
     from tablefull.findings.conntrack_seen import COUNTERS, LOST, Seen, sample_of
     from tablefull.findings.finding import Finding
     from tablefull.findings.rates import content_of, samples_from
-    from tablefull.findings.wording import number
+    from tablefull.findings.wording import number, shown
     from tablefull.frame import state
     from tablefull.frame.judge import Measure, finding_metrics, threshold
     from tablefull.frame.options import Option, missing_option
@@ -103,7 +103,7 @@ class ConntrackTable(nagiosplugin.Resource):
         if self.seen is None:
             return []
         statistics = self.seen.table.statistics
-        facts = [(name, str(value)) for name, value in self.seen.table._asdict().items() if name != 'statistics']
+        facts = [(name, shown(value)) for name, value in self.seen.table._asdict().items() if name != 'statistics']
         if statistics is not None:
             facts += [(f'statistics {column}', str(statistics.total(column))) for column in statistics.columns]
         return facts

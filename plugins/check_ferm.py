@@ -16,10 +16,10 @@ try:
 
     from tablefull.findings import ferm as rules
     from tablefull.findings import ferm_rules
-    from tablefull.findings.ferm_configuration import outdated
+    from tablefull.findings.ferm_configuration import loads_nothing, outdated
     from tablefull.findings.ferm_seen import Seen
     from tablefull.findings.finding import Finding
-    from tablefull.findings.wording import duration
+    from tablefull.findings.wording import duration, shown
     from tablefull.frame.judge import Measure, finding_metrics, threshold
     from tablefull.frame.options import Option, missing_option
     from tablefull.frame.plugin import Acquired, Check, run
@@ -87,6 +87,7 @@ class Ferm(nagiosplugin.Resource):
             now=monotonic_now(options.root),
             wall=time.time() if live else None,
             nftables=exists(options.root, '/etc/systemd/system/sysinit.target.wants/nftables.service'),
+            incomplete=not live and not exists(options.root, '/etc/ferm'),
             # Looking up a name can take long, and is of use only where something is closed.
             user=user_name(options.root) if configuration.denied or failed or options.verify_rules else ANYBODY,
         )
@@ -96,12 +97,25 @@ class Ferm(nagiosplugin.Resource):
         if options.verify_rules:
             findings = self._verify(seen)
             seen = seen._replace(verified=self.rules is not None)
+        elif not live and self._is_comparable(seen):
+            findings = self._verify(seen)
+            # Nobody asked: what cannot be compared is no fault, and after a failed reload differences are expected.
+            known = outdated(seen)
+            findings = [_unasked(finding) for finding in findings if not known or finding.severity == 'critical']
+            seen = seen._replace(verified=self.rules is not None and not known)
         self.seen = seen
         yield from finding_metrics([*rules.judge(seen), *findings], options.ignore or ())
         if self.rules is not None:
             yield nagiosplugin.Metric('rules', self.rules, min=0)
         if seen.age is not None:
             yield nagiosplugin.Metric('age', int(seen.age), 's', min=0)
+
+    def _is_comparable(self, seen: Seen) -> bool:
+        """Whether the tree holds both sides of rules that ought to be loaded."""
+        from tablefull.readers.rulesets import recorded
+
+        active = seen.unit is not None and seen.unit.active_state == 'active'
+        return active and not loads_nothing(seen._replace(verified=True)) and recorded(self.options.root)
 
     def _verify(self, seen: Seen) -> list[Finding]:
         """Compare the rules; sets their number when it could be done."""
@@ -119,7 +133,8 @@ class Ferm(nagiosplugin.Resource):
         except ReadError as error:
             return [ferm_verify.unverified(str(error), error.permission, seen.user)]
         self.rules = ferm_verify.count_rules(rulesets)
-        return list(ferm_verify.judge(rulesets, outdated(seen)))
+        inactive = seen.unit is not None and seen.unit.active_state == 'inactive'
+        return list(ferm_verify.judge(rulesets, outdated(seen), inactive))
 
     def healthy(self) -> str:
         """The sentence when there is nothing to report."""
@@ -139,7 +154,11 @@ class Ferm(nagiosplugin.Resource):
         if self.seen is None:
             return []
         parts = (self.seen.unit, self.seen.settings, self.seen.configuration, self.seen.traces)
-        return [(name, str(value)) for part in parts if part is not None for name, value in part._asdict().items()]
+        return [(name, shown(value)) for part in parts if part is not None for name, value in part._asdict().items()]
+
+
+def _unasked(finding: Finding) -> Finding:
+    return finding._replace(severity='info') if finding.severity == 'unknown' else finding
 
 
 def _unit(root: str) -> tuple[Unit | None, str]:
@@ -193,7 +212,8 @@ def _reasons(root: str, unit: Unit, now: float | None) -> Reasons:
         gaps.append(str(error))
     began, ended = _span(unit)
     try:
-        log = read_kernel_log(root, (now or 0.0) - began)
+        # Without a clock all of the log: the filter below keeps what is of the run.
+        log = read_kernel_log(root, now - began if now is not None else 1e12)
         refusals = [event for event in log.events if event.code == 'xtables-rejection']
         near = [event.text for event in refusals if event.seconds is None or began <= event.seconds <= ended]
         reasons = reasons._replace(kernel=tuple(dict.fromkeys(near)))

@@ -17,7 +17,7 @@ try:
     from tablefull.findings import kernel_log as rules
     from tablefull.findings.finding import Finding
     from tablefull.findings.kernel_log_position import lost_since, remember, unseen
-    from tablefull.findings.wording import duration, quantity
+    from tablefull.findings.wording import duration, quantity, shown
     from tablefull.frame import state
     from tablefull.frame.judge import Measure, finding_metrics
     from tablefull.frame.options import Option, missing_option
@@ -105,14 +105,15 @@ class KernelMessages(nagiosplugin.Resource):
             return 'no kernel log was read'
         log = self.seen.log
         what = 'no new message' if self.options.new else 'no message'
-        return f'{what} about a full network table in {duration(self.seen.since)} of {log.source}'
+        sentence = f'{what} about a full network table in {duration(self.seen.since)} of {log.source}'
+        return sentence + rules.silence(log, self.seen.since)
 
     def facts(self) -> list[tuple[str, str]]:
         """Everything read, for -vv."""
         if self.seen is None:
             return []
         log: KernelLog = self.seen.log
-        facts = [(name, str(value)) for name, value in log._asdict().items() if name != 'events']
+        facts = [(name, shown(value)) for name, value in log._asdict().items() if name != 'events']
         return facts + [(quantity(max(0, int(log.age(event))), 'second') + ' ago', event.text) for event in log.events]
 
 

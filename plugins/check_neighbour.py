@@ -14,16 +14,16 @@ try:
     import nagiosplugin
 
     from tablefull.findings import neighbour as rules
-    from tablefull.findings import neighbour_gateway, neighbour_off_link
+    from tablefull.findings import neighbour_gateway, neighbour_log, neighbour_off_link
     from tablefull.findings.finding import Finding
     from tablefull.findings.rates import content_of, previous, samples_from
-    from tablefull.findings.wording import number, quantity
+    from tablefull.findings.wording import number, quantity, shown
     from tablefull.frame import state
     from tablefull.frame.judge import Measure, finding_metrics, ignorable
     from tablefull.frame.options import Option, missing_option
     from tablefull.frame.plugin import Acquired, Check, run
     from tablefull.readers.files import ReadError, boot_id, is_live, kernel_release, uptime
-    from tablefull.readers.links import read_addresses, read_links
+    from tablefull.readers.links import read_addresses, read_links, read_sources
     from tablefull.readers.neighbours import Neighbour, in_first_namespace, read_neighbours, read_tables
     from tablefull.readers.routes import read_routes
     from tablefull.record import TYPE_CHECKING
@@ -56,9 +56,6 @@ class NeighbourTables(nagiosplugin.Resource):
         """Acquire, judge, remember."""
         options = self.options
         tables = tuple(read_tables(options.root))
-        if not tables:
-            yield from finding_metrics([_missing(options)], options.ignore or ())
-            return
         name = state.key('neighbour', options.root)
         remembered = state.load(options.state_dir, name)
         boot, now = boot_id(options.root), uptime(options.root)
@@ -82,13 +79,16 @@ class NeighbourTables(nagiosplugin.Resource):
         self.off_link = neighbour_off_link.off_link(seen)
 
         findings = [
+            *([] if tables else [_missing(seen, options)]),
             *rules.judge(seen),
+            *neighbour_log.judge(seen),
             *neighbour_gateway.judge(seen),
             *neighbour_off_link.judge(seen, self.off_link),
         ]
         numbers = list(_numbers(seen, self.off_link))
-        # Last of all: what was not judged to the end must be new to the next run.
-        findings += state.save(options.state_dir, name, content_of(boot, samples, seen.now)) or remembered.findings
+        if tables:
+            # Last of all: what was not judged to the end must be new to the next run.
+            findings += state.save(options.state_dir, name, content_of(boot, samples, seen.now)) or remembered.findings
         yield from finding_metrics(findings, options.ignore or ())
         yield from numbers
 
@@ -96,16 +96,17 @@ class NeighbourTables(nagiosplugin.Resource):
         """The sentence when there is nothing to report."""
         if self.seen is None:
             return 'no neighbour table can be seen'
-        words = []
+        words = [] if self.seen.tables else ['no neighbour table can be seen']
         for table in self.seen.tables:
             usage = self.seen.usage(table.family)
             share = '' if usage is None else f' ({number(usage)} %)'
             limit = '' if table.limit is None else f' of {table.limit}'
             words.append(f'{rules.LABELS[table.family].upper()} {self.seen.counted(table.family)}{limit}{share}')
-        if self.seen.before is not None:
+        if self.seen.tables and self.seen.before is not None:
             words.append('nothing refused')
         gateways = len(neighbour_gateway.gateways(self.seen))
-        words.append(f'{quantity(gateways, "default gateway")} in order' if gateways else 'no default gateway')
+        if self.seen.tables or self.seen.routes.families:
+            words.append(f'{quantity(gateways, "default gateway")} in order' if gateways else 'no default gateway')
         return ', '.join(words)
 
     def facts(self) -> list[tuple[str, str]]:
@@ -117,7 +118,7 @@ class NeighbourTables(nagiosplugin.Resource):
             label = rules.LABELS[table.family]
             facts += [(f'{label} entries', str(table.entries)), (f'{label} gc_thresh3', str(table.limit))]
             facts.append((f'{label} not compared with gc_thresh3', str(self.seen.exempt(table.family))))
-            facts += [(f'{label} {counter}', str(value)) for counter, value in table.statistics.items()]
+            facts += [(f'{label} {counter}', shown(value)) for counter, value in table.statistics.items()]
         for route in self.seen.routes.entries:
             if neighbour_gateway.like_default(route):
                 facts += [('route', neighbour_gateway.describe(route, hop)) for hop in route.hops]
@@ -146,13 +147,23 @@ def _with_kernel_log(seen: rules.Seen, options: argparse.Namespace) -> rules.See
 
 
 def _with_addresses(seen: rules.Seen, root: str) -> rules.Seen:
-    return seen._replace(addresses=read_addresses(root)) if neighbour_gateway.needs_addresses(seen) else seen
+    if not neighbour_gateway.needs_addresses(seen):
+        return seen
+    try:
+        addresses = read_addresses(root)
+    except ReadError as error:
+        # Where netlink is closed, neither tables nor addresses can be had; the routes are judged all the same.
+        if seen.tables or error.number is None:
+            raise
+        addresses = None
+    known = any(len(own.address) == 4 for own in addresses or ())
+    return seen._replace(addresses=addresses, sources=() if known else tuple(read_sources(root)))
 
 
-def _missing(options: argparse.Namespace) -> Finding:
+def _missing(seen: rules.Seen, options: argparse.Namespace) -> Finding:
     evidence = ['/proc/net/stat/arp_cache is not there: only the first network namespace has it']
     remedy = 'capture the tree on the host, outside of containers'
-    if is_live(options.root):
+    if seen.live:
         evidence.append('rtnetlink cannot be asked')
         remedy = 'allow the check an AF_NETLINK socket (systemd: RestrictAddressFamilies=, seccomp profile)'
     return Finding(

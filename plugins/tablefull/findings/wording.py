@@ -22,3 +22,20 @@ def duration(seconds: float) -> str:
         if seconds < limit:
             return f'{int(seconds / unit)} {name}'
     return f'{int(seconds / 86400)} d'
+
+
+def shown(value: object) -> str:
+    """A fact for people: 'yes', 'a, b', 'unknown', where Python would say True, ('a', 'b'), None."""
+    if value is None:
+        return 'unknown'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, dict):
+        return ', '.join(f'{name} {shown(part)}' for name, part in value.items()) or 'none'
+    if hasattr(value, '_asdict'):
+        return shown(value._asdict())
+    if isinstance(value, (frozenset, set)):
+        value = sorted(value)
+    if isinstance(value, (list, tuple)):
+        return ', '.join(shown(part) for part in value) or 'none'
+    return number(value) if isinstance(value, float) else str(value)

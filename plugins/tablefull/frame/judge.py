@@ -119,10 +119,9 @@ class FindingSummary(nagiosplugin.Summary):
         return self.healthy()
 
     def problem(self, results: nagiosplugin.Results) -> str:
-        """The worst finding, and how many more there are."""
+        """The worst finding."""
         findings = [finding for finding in ordered(results) if finding.severity != 'info']
         if not findings:
             # A CheckError of nagiosplugin itself: no finding, only the text.
             return str(results.first_significant)
-        more = len(findings) - 1
-        return findings[0].summary + (f' (+{more} more)' if more else '')
+        return findings[0].summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 # argparse would look for translations of its headings, and import locale for that: a sixth of an empty Python process.
-argparse._ = str  # type: ignore[attr-defined]
+argparse._ = lambda text: text  # type: ignore[attr-defined]
 
 
 class Option(NamedTuple):
@@ -104,10 +105,11 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_path(text: str) -> str:
-    """An absolute path."""
-    if not text.startswith('/') or '\0' in text:
-        raise ValueError('not an absolute path')
-    return text
+    """A path, made absolute: a relative one counts from the working directory."""
+    if '\0' in text:
+        raise ValueError('not a path')
+    # os.path.abspath fails where the working directory is gone; an absolute path does not need it.
+    return text if text.startswith('/') else os.path.abspath(text)
 
 
 KINDS: dict[str, Callable[[str], Any]] = {

@@ -19,6 +19,7 @@ class Report(NamedTuple):
     name      of the check, e.g. 'conntrack'
     state     a key of EXIT_CODES
     summary   the sentence of the first line
+    tail      what stands behind it even when the sentence has to be cut
     perfdata  one string per metric, in fixed order
     metrics   label -> number, the same metrics
     findings  most severe first
@@ -28,6 +29,7 @@ class Report(NamedTuple):
     name: str
     state: str
     summary: str
+    tail: str = ''
     perfdata: tuple[str, ...] = ()
     metrics: tuple[tuple[str, float], ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -39,19 +41,21 @@ def first_line(report: Report) -> str:
     text = f'{report.name.upper().replace("_", " ")} {report.state.upper()}'
     if report.summary:
         text += ' - ' + report.summary
-    text = shorten(clean(text), FIRST_LINE)
+    tail = clean(report.tail)
+    text = shorten(clean(text), FIRST_LINE - len(tail)) + tail
     return f'{text} | {" ".join(report.perfdata)}' if report.perfdata else text
 
 
 def _finding_lines(finding: Finding, verbose: int) -> list[str]:
-    # The page is named by its code: `tablefull explain CODE` prints it anywhere, the full address needs -v.
     lines = [f'{finding.severity}: {finding.summary} [{finding.code}]']
     evidence = finding.evidence if verbose else finding.evidence[:1]
     remedy = finding.remedy if verbose else finding.remedy[:1]
     lines += [f'  seen: {item}' for item in evidence]
     lines += [f'  do: {item}' for item in remedy]
-    if verbose or finding.severity != 'info':
+    if verbose:
         lines.append(f'  page: {finding.url}')
+    elif finding.severity != 'info':
+        lines.append(f'  page: tablefull explain {finding.code}')
     return lines
 
 
@@ -93,7 +97,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         'check': report.name,
         'state': report.state,
         'exit_code': EXIT_CODES[report.state],
-        'summary': clean(report.summary),
+        'summary': clean(report.summary + report.tail),
         'metrics': {
             label: value if isinstance(value, int) else float(number(value)) for label, value in report.metrics
         },

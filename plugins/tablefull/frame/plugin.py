@@ -15,7 +15,7 @@ from tablefull.findings.wording import number
 from tablefull.frame import options as option_tables
 from tablefull.frame.judge import FindingContext, FindingSummary, Measure, ordered
 from tablefull.frame.output import EXIT_CODES, Report, as_json, as_text
-from tablefull.readers.files import ReadError
+from tablefull.readers.files import ReadError, check_root
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def main(check: Check, argv: list[str]) -> tuple[int, str]:
     except option_tables.HelpAsked as asked:
         return 3, str(asked)
     except option_tables.UsageError as error:
-        report = _unknown(check, f'{error}; see {check.program} --help')
+        report = _unknown(check, str(error))._replace(tail=f'; see {check.program} --help')
         return 3, as_json(report) if 'json' in argv or '--output=json' in argv else as_text(report)
     report = examine(check, options)
     text = as_json(report) if options.output == 'json' else as_text(report, options.verbose)
@@ -105,6 +105,7 @@ def main(check: Check, argv: list[str]) -> tuple[int, str]:
 def examine(check: Check, options: argparse.Namespace) -> Report:
     """What `check` comes to with parsed options. Does not raise: each failure of our own is UNKNOWN with a reason."""
     try:
+        check_root(options.root)
         return _with_timeout(check, options)
     except ReadError as error:
         return _unknown(check, f'cannot read {error}' + _privilege_hint(error))
@@ -167,12 +168,19 @@ def evaluate(check: Check, options: argparse.Namespace) -> Report:
     return Report(
         name=check.name,
         state=_state(results, findings),
-        summary=nagios.summary_str,
+        # Nothing found and nothing to measure, for nagiosplugin that is 'no check results'.
+        summary=nagios.summary_str if results else acquired.healthy(),
+        tail=_more(findings),
         perfdata=tuple(str(measured[label].metric.performance()) for label in labels),
         metrics=tuple((label, measured[label].metric.value) for label in labels),
         findings=tuple(findings),
         facts=tuple(acquired.facts()),
     )
+
+
+def _more(findings: list[Finding]) -> str:
+    more = sum(finding.severity != 'info' for finding in findings) - 1
+    return f' (+{more} more)' if more > 0 else ''
 
 
 def _state(results: list[Any], findings: list[Finding]) -> str:
@@ -181,5 +189,4 @@ def _state(results: list[Any], findings: list[Finding]) -> str:
     for severity in ('critical', 'warning', 'unknown'):
         if severity in severities:
             return severity
-    failed = any(result.state == nagiosplugin.Unknown for result in results)
-    return 'unknown' if failed or not results else 'ok'
+    return 'unknown' if any(result.state == nagiosplugin.Unknown for result in results) else 'ok'

@@ -132,10 +132,7 @@ def save(chosen: str | None, name: str, content: dict[str, Any]) -> tuple[Findin
 def _open_directory(path: str, create: bool) -> int:
     """A descriptor of the directory, made with mode 0700 if asked. Refuses one that others could tamper with."""
     if create:
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
+        os.makedirs(path, 0o700, exist_ok=True)
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     status = os.fstat(handle)
     # A group may share it only where the sticky bit keeps its members from replacing each other's files.

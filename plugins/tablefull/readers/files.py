@@ -40,6 +40,19 @@ def is_live(root: str) -> bool:
     return os.path.realpath(root) == '/'
 
 
+def check_root(root: str) -> None:
+    """Raises ReadError for a root that holds nothing of a host: a failed mount is not "all is absent here"."""
+    if is_live(root):
+        return
+    try:
+        names = os.listdir(root)
+    except OSError as error:
+        raise ReadError(root, os.strerror(error.errno or 0), error.errno) from None
+    parts = ('proc', 'sys', 'dev', 'etc', 'run', 'var')
+    if not any(name in parts or os.path.isfile(os.path.join(root, name)) for name in names):
+        raise ReadError(root, 'holds neither proc, sys, dev, etc, run, var nor a recording')
+
+
 def read_bytes(root: str, path: str, limit: int = LIMIT) -> bytes:
     """The first `limit` bytes of a regular file. Raises FileNotFoundError when it is not there, ReadError otherwise.
 

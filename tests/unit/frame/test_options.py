@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -72,7 +73,6 @@ def test_any_text_is_a_range_or_a_value_error(text: str) -> None:
         (['--timeout', '100000'], '86400'),
         (['--missing', 'maybe'], 'not one of ok, warning, critical, unknown'),
         (['--output', 'xml'], 'not one of nagios, json'),
-        (['--root', 'relative'], 'not an absolute path'),
         (['--ignore', 'conntrack-tabel-full'], 'no finding code'),
         (['--warning'], 'expected one argument'),
     ],
@@ -97,6 +97,11 @@ def test_help_names_every_option_with_its_default() -> None:
         assert f'--{option.name}' in text
         if option.default:
             assert f'(default: {option.default})' in text
+
+
+def test_a_relative_path_counts_from_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parsed('--root', 'tree/').root == str(tmp_path / 'tree')
 
 
 def test_times_have_units() -> None:

@@ -125,8 +125,26 @@ def test_a_traceback_appears_with_vvv_only() -> None:
     assert 'Traceback' in main(failing(ZeroDivisionError()), ['-vvv'])[1]
 
 
-def test_a_check_without_metrics_is_unknown() -> None:
-    assert main(check_of(lambda resource: []), [])[0] == 3
+def test_what_finds_nothing_and_measures_nothing_is_healthy_all_the_same() -> None:
+    # A number that is not known is left out; for nagiosplugin no number at all is 'no check results', UNKNOWN.
+    assert main(check_of(lambda resource: []), []) == (0, 'MADE UP OK - all is well')
+
+
+def test_a_root_that_holds_nothing_of_a_host_is_unknown_whatever_missing_means(tmp_path: Path) -> None:
+    code, text = main(numbers(5), ['--root', '/no/such/tree'])
+    assert (code, 'No such file or directory' in text) == (3, True)
+    code, text = main(numbers(5), ['--root', str(tmp_path), '--output', 'json'])
+    assert (code, 'nor a recording' in text) == (3, True)
+    (tmp_path / 'kmsg').write_text('')
+    assert main(numbers(5), ['--root', str(tmp_path)])[0] == 0
+
+
+def test_what_stands_behind_the_sentence_survives_its_cutting() -> None:
+    findings = [Finding('conntrack-drops', 'critical', 'x' * 300)] * 2
+    first = main(numbers(5, *findings), [])[1].splitlines()[0].split(' | ')[0]
+    assert first.endswith('... (+1 more)')
+    assert len(first) < 120
+    assert main(numbers(5), ['--ignore', 'x' * 120])[1].endswith('; see check_made_up --help')
 
 
 @pytest.mark.parametrize(('state', 'code'), [('unknown', 3), ('critical', 2), ('warning', 1), ('ok', 0)])

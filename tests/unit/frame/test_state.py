@@ -63,7 +63,8 @@ def test_a_directory_of_a_group_needs_the_sticky_bit(tmp_path: Path, monkeypatch
 
 
 def test_a_state_that_cannot_be_kept_is_never_ok_for_ever(tmp_path: Path) -> None:
-    (finding,) = state.save(str(tmp_path / 'not' / 'there'), 'x.json', {})
+    (tmp_path / 'file').write_text('')
+    (finding,) = state.save(str(tmp_path / 'file' / 'there'), 'x.json', {})
     assert finding.severity == 'unknown'
     assert str(tmp_path) in finding.evidence[0]
     assert any('install -d' in line for line in finding.remedy)

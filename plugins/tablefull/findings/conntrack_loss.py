@@ -28,12 +28,12 @@ def refused(seen: Seen, since: float) -> Iterator[Finding]:
     compared = seen.rate('drop') is not None
     dropped, clashes = seen.growth('drop'), _clashes(seen)
     unexplained = max(0, dropped - clashes)
+    total = seen.table.statistics.total('drop') if seen.table.statistics is not None else None
     if compared:
         full = dropped > 0 and (witnessed or (unexplained > 0 and seen.was_nearly_full))
         counted: tuple[str, ...] = (f'drop +{dropped} since the previous run',)
     else:
         # A first run, or a kernel without statistics: the line is the only witness of when.
-        total = seen.table.statistics.total('drop') if seen.table.statistics is not None else None
         full = witnessed and total != 0 and (seen.nearly_full or any(_names_us(seen, event) for event in ours))
         counted = (f'drop {total} since boot',) if total is not None else ()
     earlier = _earlier_loss(seen, since) if seen.nearly_full else None
@@ -44,6 +44,9 @@ def refused(seen: Seen, since: float) -> Iterator[Finding]:
     elif earlier is not None:
         packets, age = earlier
         yield _table_full(seen, f'{quantity(packets, "packet")} refused {duration(age)} ago', counted + lines + level)
+    elif not compared and witnessed and total:
+        yield _full_before(seen, ours[-1], counted + lines + level)
+        return
     elif unexplained > 0:
         yield from _drops(seen, unexplained, counted + level)
     others += [event for event in ours if not full and not dropped and not _names_us(seen, event)]
@@ -128,6 +131,18 @@ def _table_full(seen: Seen, loss: str, evidence: tuple[str, ...]) -> Finding:
     )
 
 
+def _full_before(seen: Seen, event: Event, evidence: tuple[str, ...]) -> Finding:
+    age = seen.log.age(event) if seen.log is not None else 0.0
+    usage = f'now at {number(seen.table.usage)} %' if seen.table.usage is not None else 'now without limit'
+    return Finding(
+        'conntrack-table-full',
+        'warning',
+        f'a table was full {duration(max(0.0, age))} ago, this one or that of a container; {usage}',
+        evidence,
+        ('check_conntrack  # once more: a second run knows whether drop still grows',),
+    )
+
+
 def _drops(seen: Seen, unexplained: int, evidence: tuple[str, ...]) -> Iterator[Finding]:
     usage = f'{number(seen.table.usage)} %' if seen.table.usage is not None else 'no limit'
     known = 'whether it was full cannot be told' if seen.log_gap else 'but its table was not full'
@@ -158,7 +173,7 @@ def _elsewhere(seen: Seen, event: Event, certain: bool) -> Finding:
     if certain:
         says = f'table full in {where}, perhaps a container; not in this one'
     else:
-        says = 'the kernel log says "table full", but nothing was refused here: a container, or conntrackd'
+        says = 'the kernel log says "table full", but no drop was counted here: a container, or conntrackd'
     drops = seen.table.statistics.total('drop') if seen.table.statistics is not None else None
     return Finding(
         'conntrack-table-full-elsewhere',

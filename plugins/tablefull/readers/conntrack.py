@@ -22,6 +22,8 @@ from tablefull.record import NamedTuple
 
 _NEW = '/proc/sys/net/netfilter/nf_conntrack_'
 _OLD = '/proc/sys/net/ipv4/netfilter/ip_conntrack_'
+# One variable under all its names; the second exists only in the first network namespace.
+_MAXIMUM = (_NEW + 'max', '/proc/sys/net/nf_conntrack_max', _OLD + 'max', '/proc/sys/net/ipv4/ip_conntrack_max')
 
 
 class Conntrack(NamedTuple):
@@ -72,7 +74,7 @@ def read_conntrack(root: str = '/') -> Conntrack:
     """Read the table's numbers below `root`. Raises ReadError for files that are there and cannot be understood."""
     net = net_directory(root)
     statistics = _read_statistics(root, net)
-    maximum = _first_number(root, _NEW + 'max', _OLD + 'max', '/proc/sys/net/ipv4/ip_conntrack_max')
+    maximum = _first_number(root, *_MAXIMUM)
     entries = _first_number(root, _NEW + 'count', _OLD + 'count')
     if statistics is not None and (entries is None or net != '/proc/net'):
         # Kernels 3.8 to 5.6 hide the sysctls in a user namespace; and below a mounted host the sysctls answer for
@@ -80,7 +82,7 @@ def read_conntrack(root: str = '/') -> Conntrack:
         entries = statistics.total('entries')
     loaded = entries is not None or maximum is not None or exists(root, '/sys/module/nf_conntrack/initstate')
     if not loaded and not exists(root, '/proc/sys'):
-        raise ReadError('/proc/sys', 'is not there, so nothing can be said about connection tracking')
+        raise ReadError('/proc/sys', 'not there, so nothing can be said about connection tracking')
     return Conntrack(
         loaded=loaded,
         entries=entries,

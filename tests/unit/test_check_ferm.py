@@ -95,6 +95,11 @@ def test_a_failed_start_stands_beside_the_line_of_the_kernel(tmp_path: Path) -> 
     assert 'age=' not in lines[0]
 
 
+def test_without_uptime_the_line_of_the_kernel_is_found_all_the_same(tmp_path: Path) -> None:
+    root = host(tmp_path, unit=FAILED, modules=FLUSHED, kmsg=OLD_KMSG + KMSG, journal=JOURNAL, uptime=None)
+    assert 'failed to start: CT target: only valid in raw table, not filter' in run(root)[1][0]
+
+
 def test_a_refusal_of_another_time_is_not_the_reason(tmp_path: Path) -> None:
     unit = FAILED.replace('TimestampMonotonic=', 'TimestampMonotonic=9')
     lines = run(host(tmp_path, unit=unit, kmsg=KMSG, journal=JOURNAL, uptime='98765432.0 1.0\n'))[1]
@@ -113,10 +118,58 @@ def test_flushed_rules_show_in_use_counts_that_everybody_may_read(tmp_path: Path
     assert codes(host(tmp_path, modules=FLUSHED)) == {'ferm-rules-gone': 'critical'}
 
 
-def test_recorded_rules_are_not_used_unless_asked_for(tmp_path: Path) -> None:
+def test_recorded_rules_are_compared_without_being_asked_for(tmp_path: Path) -> None:
     root = host(tmp_path, lines=RULES.format('ssh'), saved=RULES.format(23))
-    assert codes(root) == {}
-    assert codes(root, '--verify-rules') == {'ferm-rules-missing': 'critical', 'ferm-rules-added': 'warning'}
+    assert codes(root) == codes(root, '--verify-rules')
+    assert codes(root) == {'ferm-rules-missing': 'critical', 'ferm-rules-added': 'warning'}
+
+
+def test_after_a_failed_reload_recorded_differences_are_expected(tmp_path: Path) -> None:
+    failed = {'unit': FAILED_RELOAD, 'kmsg': KMSG, 'journal': 'Nov 21 10:20:52 lab ferm[1]: Plugin failed\n'}
+    # What ferm makes of the new configuration: another rule, and a stricter policy.
+    saved = RULES.format(22).replace('INPUT DROP', 'INPUT ACCEPT')
+    lines = RULES.format('ssh').replace('COMMIT', '-A INPUT -p tcp --dport 443 -j ACCEPT\nCOMMIT')
+    root = host(tmp_path / 'rules', **failed, lines=lines, saved=saved)
+    assert codes(root) == {'ferm-reload-failed': 'warning'}
+    assert set(codes(root, '--verify-rules').values()) == {'warning'}
+    root = host(tmp_path / 'syntax', **failed, lines='Error in x line 3:\nx <--\nno\n', saved=saved)
+    assert codes(root) == {'ferm-reload-failed': 'warning'}
+    root = host(tmp_path / 'flushed', **failed, lines=lines, saved='*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n')
+    assert codes(root)['ferm-rules-missing'] == 'critical'
+
+
+def test_recorded_rules_that_cannot_be_compared_are_no_fault_when_nobody_asked(tmp_path: Path) -> None:
+    root = host(tmp_path, lines='', saved=RULES.format(23))
+    assert codes(root) == {'ferm-rules-unverified': 'info'}
+    assert codes(root, '--verify-rules') == {'ferm-rules-unverified': 'unknown'}
+
+
+@pytest.mark.parametrize(('state', 'severity'), [('enabled', 'critical'), ('disabled', 'warning')])
+def test_of_a_stopped_unit_missing_rules_are_no_second_fault(tmp_path: Path, state: str, severity: str) -> None:
+    unit = HEALTHY.replace('ActiveState=active', 'ActiveState=inactive').replace('=enabled', f'={state}')
+    saved = '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n'
+    root = host(tmp_path, unit=unit, modules=FLUSHED, lines=RULES.format('ssh'), saved=saved)
+    assert codes(root) == {'ferm-stopped': severity}
+    assert codes(root, '--verify-rules') == {
+        'ferm-stopped': severity,
+        'ferm-rules-missing': 'info',
+        'ferm-policy-differs': 'info',
+    }
+
+
+def test_an_incomplete_tree_is_not_a_host_without_configuration(tmp_path: Path) -> None:
+    root = host(tmp_path / 'used', configuration=None)
+    assert codes(root) == {'ferm-configuration-unreadable': 'info'}
+    assert 'not in this tree' in '\n'.join(run(root)[1])
+    # Nothing in use: that may well be the reason.
+    assert codes(host(tmp_path / 'unused', configuration=None, modules=FLUSHED)) == {
+        'ferm-configuration-missing': 'critical'
+    }
+    root = host(tmp_path / 'directory', configuration=None)
+    (tmp_path / 'directory/etc/ferm').mkdir()
+    assert codes(root) == {'ferm-configuration-missing': 'critical'}
+    root = host(tmp_path / 'stopped', unit=HEALTHY.replace('=active', '=inactive'), configuration=None)
+    assert codes(root)['ferm-configuration-missing'] == 'critical'
 
 
 def test_compared_rules_are_counted(tmp_path: Path) -> None:

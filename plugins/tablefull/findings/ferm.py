@@ -63,7 +63,7 @@ def _unseen(seen: Seen, reason: str) -> Finding:
         'info' if seen.verified else 'unknown',
         'the state of ferm.service cannot be seen',
         (reason,),
-        ('systemctl show ferm.service', ferm_rules.VERIFY),
+        (ferm_rules.VERIFY, 'systemctl show ferm.service  # as root, on the host itself'),
     )
 
 
@@ -127,9 +127,15 @@ def _failed(seen: Seen, unit: Unit) -> Finding:
     )
 
 
+def _how_reload_ended(unit: Unit) -> str:
+    if unit.reload_result not in ('signal', 'core-dump'):
+        return unit.reload_result
+    return f'killed ({unit.reload_signal})' if unit.reload_signal else 'killed by a signal'
+
+
 def _reload_failed(seen: Seen, unit: Unit) -> Finding:
     killed = unit.reload_result in ('signal', 'core-dump', 'timeout', 'watchdog', 'oom-kill')
-    reason = _reason(seen) or unit.reload_result
+    reason = _reason(seen) or _how_reload_ended(unit)
     proof = ferm_rules.verdict(seen.traces, seen.configuration)
     gone = proof == 'gone'
     left = 'old rules stay'

@@ -35,7 +35,7 @@ def loads_nothing(seen: Seen) -> list[Finding]:
                 (f'sed -i \'s/^ENABLED=.*/ENABLED="yes"/\' {DEFAULTS}', 'systemctl restart ferm'),
             )
         )
-    if seen.configuration.present is False:
+    if seen.configuration.present is False and not _left_out(seen):
         findings.append(
             Finding(
                 'ferm-configuration-missing',
@@ -46,6 +46,13 @@ def loads_nothing(seen: Seen) -> list[Finding]:
             )
         )
     return findings
+
+
+def _left_out(seen: Seen) -> bool:
+    """Whether the configuration was not copied into the tree: the unit is active, and rules are there."""
+    active = seen.unit is not None and seen.unit.active_state == 'active'
+    rules = seen.verified or ferm_rules.verdict(seen.traces, seen.configuration) == 'present'
+    return seen.incomplete and seen.configuration.present is False and active and rules
 
 
 def outdated(seen: Seen) -> bool:
@@ -71,6 +78,14 @@ def newer(seen: Seen) -> Iterator[Finding]:
 
 def unreadable(seen: Seen) -> Iterator[Finding]:
     """What of the configuration this user may not read."""
+    if _left_out(seen):
+        yield Finding(
+            'ferm-configuration-unreadable',
+            'info',
+            'the configuration of ferm is not in this tree',
+            (f'{CONFIGURATION}: not there, but ferm is active and rules are in use',),
+            ('copy /etc/ferm into the tree as well',),
+        )
     denied = seen.configuration.denied
     if denied:
         yield Finding(

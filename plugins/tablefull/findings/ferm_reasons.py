@@ -10,6 +10,7 @@ from tablefull.record import NamedTuple
 ROLLED_BACK = 'Firewall rules rolled back'
 _KERNEL_PREFIX = re.compile(r'^(?:x_tables: )?(?:\w+_tables: )?')
 _FAILED_TOOL = re.compile(r'Failed to run \S*?/(ip6?)tables\S*-restore|^(ip6?)tables(?:-restore)?(?: v\S+ \S+)?:')
+_NO_FILE = 'RULE_APPEND failed (No such file or directory)'
 # What says nothing about the reason.
 _NOISE = ('Starting Firewall', 'Stopping Firewall', 'Reloading Firewall', ' failed!', ' (warning)')
 
@@ -61,7 +62,9 @@ class Reasons(NamedTuple):
         return _KERNEL_PREFIX.sub('', self.kernel[0]).strip() if self.kernel else ''
 
     def _module_reason(self) -> str:
-        if not any('missing kernel module' in line.text or 'insmod' in line.text for line in self.run):
+        # iptables-nft says no more of a module it cannot have; without the block that may be anything.
+        signs = ('missing kernel module', 'insmod', *((_NO_FILE,) if self.blocked else ()))
+        if not any(sign in line.text for line in self.run for sign in signs):
             return ''
         return 'modprobe.d keeps nf_conntrack out' if self.blocked else 'a kernel module is missing'
 

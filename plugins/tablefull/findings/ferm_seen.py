@@ -24,6 +24,7 @@ class Seen(NamedTuple):
     wall           unix time; None in a captured tree, whose modification times are those of the copy
     nftables       whether nftables.service is enabled too
     verified       --verify-rules had its own verdict on the rules
+    incomplete     a captured tree without a directory /etc/ferm
     user           whom a remedy grants something
     """
 
@@ -37,6 +38,7 @@ class Seen(NamedTuple):
     wall: float | None = None
     nftables: bool = False
     verified: bool = False
+    incomplete: bool = False
     user: str = ANYBODY
 
     @property

@@ -49,8 +49,12 @@ def count_rules(rulesets: Rulesets) -> int:
     return sum(len(chain.rules) for loaded in rulesets.loaded.values() for chain in loaded.values())
 
 
-def judge(rulesets: Rulesets, outdated: bool = False) -> Iterator[Finding]:
-    """Compare, family by family. `outdated`: the kernel is known to hold the rules of an earlier configuration."""
+def judge(rulesets: Rulesets, outdated: bool = False, inactive: bool = False) -> Iterator[Finding]:
+    """Compare, family by family.
+
+    outdated  the kernel is known to hold the rules of an earlier configuration
+    inactive  ferm is not meant to have loaded any: what is missing only explains the finding about its unit
+    """
     differences = []
     for family in ('ip', 'ip6'):
         expected = {key: chain for key, chain in rulesets.expected.items() if key[0] == family}
@@ -59,18 +63,25 @@ def judge(rulesets: Rulesets, outdated: bool = False) -> Iterator[Finding]:
             differences.append(min(candidates, key=lambda candidate: candidate.weight, default=Difference('')))
     source = f'compared with {rulesets.source}'
     missing = [text for difference in differences for text in difference.missing]
+    total = sum(len(chain.rules) for chain in rulesets.expected.values())
     if missing:
-        total = sum(len(chain.rules) for chain in rulesets.expected.values())
         yield Finding(
             'ferm-rules-missing',
-            'warning' if outdated and len(missing) < total else 'critical',
+            'info' if inactive else 'warning' if outdated and len(missing) < total else 'critical',
             f'none of the {quantity(total, "rule")} that ferm makes is in the kernel'
             if len(missing) >= total
             else f'{len(missing)} of {quantity(total, "rule")} that ferm makes missing from the kernel',
             (*missing[:10], *_more(missing), source),
-            (_RELOAD,),
+            # Only an active unit can be reloaded.
+            () if inactive else (_RELOAD,),
         )
-    yield from _policies(differences, source)
+    for finding in _policies(differences, source):
+        if inactive:
+            yield finding._replace(severity='info', remedy=())
+        elif outdated and len(missing) < total and finding.severity == 'critical':
+            yield finding._replace(severity='warning')
+        else:
+            yield finding
     reordered = [text for difference in differences for text in difference.reordered]
     if reordered:
         yield Finding(

@@ -44,6 +44,7 @@ from tablefull.record import NamedTuple
 _CACHE = '/var/cache/ferm/start.sh'
 _LARGEST = 8 << 20
 _FAMILIES = ('ip', 'ip6')
+_BACKENDS = ('legacy', 'nft')
 
 # What iptables up to 1.8.11 makes of native expressions (iptables/nft-ruleparse.c): the modules of tcp, udp, limit,
 # NFLOG, mark and MARK, pkttype, ttl and hl, TRACE, comment.
@@ -108,6 +109,14 @@ def read_rulesets(root: str, settings: Settings, configuration: Configuration, s
     return Rulesets(expected, source, loaded)
 
 
+def recorded(root: str) -> bool:
+    """Whether a captured tree holds both sides, so that comparing them runs nothing."""
+    if is_live(root) or recording(root, 'ferm-lines.txt') is None:
+        return False
+    names = [f'{family}tables-{backend}-save.txt' for family in _FAMILIES for backend in _BACKENDS]
+    return recording(root, *names) is not None
+
+
 def _recorded(root: str, services: dict[str, str]) -> Rulesets:
     path = recording(root, 'ferm-lines.txt')
     if path is None:
@@ -119,7 +128,7 @@ def _recorded(root: str, services: dict[str, str]) -> Rulesets:
     if not expected:
         raise ReadError(path, 'no rules in it')
     loaded: dict[str, Ruleset] = {}
-    for backend in ('legacy', 'nft'):
+    for backend in _BACKENDS:
         for family in _FAMILIES:
             saved = recording(root, f'{family}tables-{backend}-save.txt')
             if saved is not None:

@@ -38,6 +38,7 @@ class Unit(NamedTuple):
     file_state       'enabled', 'disabled', 'masked', 'generated', ...
     condition        False when a Condition of the unit file kept it from starting
     command          ExecStart as systemd prints it
+    reload_signal    the signal that ended the last reload: 'KILL', 'TERM', ...; '' for none
     left_inactive, became_active, exited, changed
                      seconds on CLOCK_MONOTONIC, None for never
     """
@@ -55,6 +56,7 @@ class Unit(NamedTuple):
     became_active: float | None = None
     exited: float | None = None
     changed: float | None = None
+    reload_signal: str = ''
 
     @property
     def reload_failed(self) -> bool:
@@ -77,9 +79,9 @@ def read_unit(root: str, name: str) -> Unit:
         path = recording(root, f'systemctl-show-{name.partition(".")[0]}.txt')
         if path is None:
             raise ReadError(f'systemctl-show-{name.partition(".")[0]}.txt', 'the tree holds no record of the unit')
-        return parse_unit(read_text(root, path, 1 << 18), path)
+        return parse_unit(read_text(root, path, 1 << 18), path.lstrip('/'))
     if not os.path.isdir(BOOTED):
-        raise ReadError('systemctl show', 'systemd does not run this host')
+        raise ReadError('systemctl show', 'this host or container was not booted with systemd')
     source = f'systemctl show {name}'
     try:
         wanted = '--property=' + ','.join(PROPERTIES)
@@ -120,6 +122,7 @@ def parse_unit(text: str, source: str) -> Unit:
         values.get('ConditionResult') != 'no' or seconds['changed'] is None,
         values.get('ExecStart', ''),
         **seconds,
+        reload_signal=_signal(values.get('ExecReload', '')),
     )
 
 
@@ -132,6 +135,11 @@ def _seconds(text: str) -> float | None:
 
 def _status(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _signal(command: str) -> str:
+    match = re.search(r'code=(?:killed|dumped) ; status=[0-9]+/(\w+)', command)
+    return match[1] if match is not None else ''
 
 
 def _failed(command: str) -> bool:

@@ -72,7 +72,7 @@ RAW_LEFT = EMPTY._replace(extensions={'xt_CT': 4, 'xt_tcpudp': 4, 'xt_conntrack'
 UNMET = NEVER._replace(file_state='enabled', condition=False)
 RELOAD = HEALTHY._replace(reload_result='exit-code', changed=20.0)
 
-# The captured situations and the other rows of the overview in the notes on the incidents: (what, facts, state, first).
+# The captured situations, and others seen when the outages were re-enacted: (what, facts, state, first).
 VERDICTS = [
     ('c01 healthy, legacy', seen(), 'ok', ''),
     ('c01 healthy, nft', seen(traces=NFT), 'ok', ''),
@@ -166,6 +166,15 @@ def test_a_blocked_module_is_the_reason_only_when_ferm_missed_one() -> None:
     assert 'keyword' in summary(seen(FAILED, EMPTY, reasons=Reasons(SYNTAX, blocked='install nf_conntrack /bin/false')))
 
 
+def test_a_blocked_module_is_the_reason_when_a_rule_met_no_file() -> None:
+    run = lines(
+        'iptables-restore v1.8.9 (nf_tables): line 15: RULE_APPEND failed (No such file or directory): rule in x'
+    )
+    blocked = Reasons(run, blocked='install nf_conntrack /bin/false (/etc/modprobe.d/x.conf)')
+    assert 'modprobe.d' in blocked.short()
+    assert 'RULE_APPEND' in Reasons(run).short()
+
+
 def test_a_killed_reload_may_have_left_half_of_the_rules() -> None:
     assert summary(seen(HEALTHY._replace(reload_result='signal'))).endswith('perhaps half loaded')
 
@@ -175,6 +184,15 @@ def test_one_thing_asked_for_under_no_condition_is_proof() -> None:
     assert next(judge(seen(traces=EMPTY, configuration=ports_only))).code == 'ferm-rules-gone'
     used = EMPTY._replace(extensions={'xt_conntrack': 4, 'xt_tcpudp': 0})
     assert next(judge(seen(traces=used, configuration=ports_only))).code == 'ferm-rules-suspect'
+
+
+def test_a_killed_reload_says_so_in_words() -> None:
+    killed = RELOAD._replace(reload_result='signal')
+    assert 'failed to reload: killed (KILL); perhaps' in summary(seen(killed._replace(reload_signal='KILL')))
+    assert 'failed to reload: killed by a signal; perhaps' in summary(seen(killed))
+    assert 'failed to reload: timeout; perhaps' in summary(
+        seen(RELOAD._replace(reload_result='timeout', reload_signal='TERM'))
+    )
 
 
 def test_a_killed_reload_says_nothing_of_the_next_boot() -> None:

@@ -43,6 +43,13 @@ def test_a_failed_reload_leaves_the_unit_active() -> None:
     assert unit.reload_failed
 
 
+def test_a_killed_reload_names_its_signal() -> None:
+    killed = FAILED_RELOAD.replace('ReloadResult=exit-code', 'ReloadResult=signal')
+    killed = killed.replace('pid=265 ; code=exited ; status=1', 'pid=265 ; code=killed ; status=9/KILL')
+    assert parse_unit(killed, 'x').reload_signal == 'KILL'
+    assert parse_unit(FAILED_RELOAD, 'x').reload_signal == ''
+
+
 def test_the_last_good_load_is_the_start_when_a_reload_failed_since() -> None:
     assert parse_unit(FAILED_RELOAD, 'x').good_load == 21.68721
 
@@ -98,7 +105,7 @@ def test_a_captured_tree_answers_from_its_record_and_never_from_this_host(tmp_pa
 
 def test_a_host_without_systemd_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(systemd, 'BOOTED', str(tmp_path / 'absent'))
-    with pytest.raises(ReadError, match='systemd does not run this host'):
+    with pytest.raises(ReadError, match='was not booted with systemd'):
         read_unit('/', 'ferm.service')
 
 

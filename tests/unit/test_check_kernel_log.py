@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ def test_a_record_of_user_space_is_never_believed(tmp_path: Path, run: Any) -> N
 
 @pytest.mark.parametrize(('missing', 'code'), [('ok', 0), ('warning', 1), ('critical', 2), ('unknown', 3), ('', 3)])
 def test_no_kernel_log_is_what_missing_says(tmp_path: Path, run: Any, missing: str, code: int) -> None:
+    (tmp_path / 'proc').mkdir()
     assert run(str(tmp_path), '--missing', missing)[0] == code
 
 
@@ -158,6 +160,7 @@ def test_a_closed_log_is_unknown_with_the_line_that_opens_it(
 
     monkeypatch.setattr(check_kernel_log, 'read_kernel_log', refuse)
     monkeypatch.setattr('os.geteuid', lambda: 65534)
+    (tmp_path / 'proc').mkdir()
     code, output = run(str(tmp_path))
     assert code == 3
     assert output.startswith('KERNEL LOG UNKNOWN - the kernel log is closed to user nobody')
@@ -210,3 +213,13 @@ def test_a_mutated_log_ends_in_a_state_and_never_in_a_traceback(
     assert code in (0, 1, 2, 3)
     assert 'internal error' not in output
     assert all(line.isprintable() for line in output.splitlines())
+
+
+@pytest.mark.parametrize('age, end', [(3 * 3600, '; its last line is 3 h old'), (60, '')])
+def test_a_log_file_that_went_silent_says_so(tmp_path: Path, run: Any, age: int, end: str) -> None:
+    stamp = time.strftime('%Y-%m-%dT%H:%M:%S+00:00', time.gmtime(time.time() - age))
+    file = tmp_path / 'kern.log'
+    file.write_text(f'{stamp} lab kernel: [    1.0] pci 0000:00: resource\n')
+    code, output = run('/', '--file', str(file), '--output', 'json')
+    assert code == 0
+    assert json.loads(output)['summary'].endswith(f'in 15 min of {file}{end}')

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import check_neighbour
 from check_neighbour import CHECK
 from tablefull.findings import neighbour_off_link
 from tablefull.findings.catalogue import CATALOGUE
 from tablefull.frame.plugin import main
 from tablefull.readers.files import ReadError
+from tablefull.readers.kernel_log import Event, KernelLog
+from tablefull.readers.links import Link
+from tablefull.readers.neighbours import Neighbours
+from tablefull.readers.routes import Hop, Route, Routes
 from tests.unit.readers.trees import tree
 
 FIXTURES = Path(__file__).parents[1] / 'fixtures'
@@ -114,7 +121,7 @@ def test_usage_is_judged_by_the_thresholds(tmp_path: Path, entries: int, code: i
 
 def test_a_captured_tree_is_not_told_to_allow_netlink(tmp_path: Path) -> None:
     text = Checked(str(FIXTURES / 'A8-netns-seen-inside-6.1'), tmp_path, '-v').text
-    assert 'netlink' not in text.lower()
+    assert 'af_netlink' not in text.lower()
     assert 'capture the tree on the host' in text
 
 
@@ -213,6 +220,7 @@ def test_a_host_without_ipv6_has_no_ndp_labels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('severity, code', [('ok', 0), ('warning', 1), ('critical', 2), ('unknown', 3)])
 def test_missing_says_what_no_table_means(tmp_path: Path, severity: str, code: int) -> None:
+    (tmp_path / 'proc').mkdir()
     assert Checked(str(tmp_path), tmp_path, '--missing', severity).code == code
 
 
@@ -278,3 +286,95 @@ def test_the_names_of_neighbour_codes_are_in_the_catalogue() -> None:
     used = {code for source in sources for code in re.findall(r"'(neighbour-[a-z-]+)'", source.read_text())}
     used.remove('neighbour-table-overflow')  # the kernel log's name of its message
     assert used == {code for code in CATALOGUE if code.startswith('neighbour-')}
+
+
+def without_tables(case: str, path: Path) -> str:
+    shutil.copytree(FIXTURES / case, path)
+    shutil.rmtree(path / 'proc/net/stat')
+    return str(path)
+
+
+def test_a_wrong_route_is_told_where_no_table_can_be_seen(tmp_path: Path) -> None:
+    root = without_tables('D1-proxyarp-default-dev-below', tmp_path / 'root')
+    checked = Checked(root, tmp_path / 'state')
+    assert checked.code == 2
+    assert 'default route on eth0 has no gateway' in checked.first
+    assert not {'arp_usage', 'arp_entries', 'arp_overflow_rate', 'ndp_usage'} & set(checked.labels)
+    assert codes(root, tmp_path / 'state') == {
+        'neighbour-gateway-missing': 'critical',
+        'neighbour-tables-missing': 'unknown',
+    }
+    assert codes(root, tmp_path / 'state', '--missing', 'ok')['neighbour-tables-missing'] == 'info'
+
+
+def test_an_overflow_in_the_kernel_log_is_told_where_no_table_can_be_seen(tmp_path: Path) -> None:
+    root = without_tables('D2-proxyarp-arp-overflow', tmp_path / 'root')
+    (tmp_path / 'root/ip-route.txt').write_text('192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10\n')
+    found = codes(root, tmp_path / 'state')
+    assert found['neighbour-table-full'] == 'critical'
+    assert found['neighbour-tables-missing'] == 'unknown'
+    assert 'IPv4 neighbour table (ARP) overflowed: new neighbours refused' in Checked(root, tmp_path / 'state').first
+
+
+def test_what_was_seen_without_tables_is_not_remembered_as_nothing_refused(tmp_path: Path) -> None:
+    root = host(tmp_path / 'root', statistics(entries=3, table_fulls=5))
+    kept = tmp_path / 'root/proc/net/stat'
+    kept.rename(tmp_path / 'stat')
+    assert Checked(root, tmp_path / 'state', '--missing', 'ok').code == 0
+    (tmp_path / 'stat').rename(kept)
+    (tmp_path / 'root/proc/uptime').write_text('1060.0 1.0\n')
+    assert 'neighbour-overflowed-before' in codes(root, tmp_path / 'state')
+    assert 'nothing refused' not in Checked(host(tmp_path / 'other', statistics(entries=3)), tmp_path / 'new').first
+
+
+def test_a_live_host_without_netlink_and_tables_is_judged_by_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_neighbour, 'read_tables', lambda root: [])
+    monkeypatch.setattr(check_neighbour, 'read_links', lambda root: {'eth0': Link('eth0', 2, 0x1043)})
+    monkeypatch.setattr(check_neighbour, 'read_neighbours', lambda root, links: Neighbours([], ()))
+    monkeypatch.setattr(
+        check_neighbour, 'read_routes', lambda root, links: Routes([Route(bytes(4), 0, (Hop('eth0'),))], (4,))
+    )
+    log = KernelLog('/dev/kmsg', (Event('neighbour-table-overflow', '', 1, 'overflow', 1.0),), 1, now_seconds=2.0)
+    monkeypatch.setattr('tablefull.readers.kernel_log.read_kernel_log', lambda root, since: log)
+    found = codes('/', tmp_path)
+    assert found.pop('neighbour-not-seen') == 'info'
+    assert found == {
+        'neighbour-gateway-missing': 'critical',
+        'neighbour-table-full': 'critical',
+        'neighbour-tables-missing': 'unknown',
+    }
+
+
+def test_without_recorded_addresses_the_source_of_a_kernel_route_is_an_own_one(tmp_path: Path) -> None:
+    routes = 'default via 192.0.2.10 dev eth0\n192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10 \n'
+    root = host(tmp_path / 'root', statistics(entries=3), **{'ip-route.txt': routes})
+    (tmp_path / 'root/ip-addr.txt').unlink()
+    checked = Checked(root, tmp_path / 'state', '-v')
+    assert checked.code == 2
+    assert 'default gateway 192.0.2.10 is an address of this host' in checked.first
+    assert '192.0.2.10 is configured on eth0' in checked.text
+    assert 'whether the gateway is an address' not in checked.text
+    (tmp_path / 'root/ip-route.txt').write_text(routes.replace('via 192.0.2.10', 'via 192.0.2.1'))
+    # Another own address may be none of a route's: it stays unknown.
+    other = Checked(root, tmp_path / 'state', '-v')
+    assert (other.code, 'whether the gateway is an address' in other.text) == (0, True)
+
+
+def test_line_ends_of_windows_change_nothing(tmp_path: Path) -> None:
+    arp = statistics(entries=3)
+    with_returns = Checked(host(tmp_path / 'a', arp.replace('\n', '\r\n')), tmp_path / 'state-a')
+    assert with_returns.first == Checked(host(tmp_path / 'b', arp), tmp_path / 'state-b').first
+
+
+def test_addresses_that_netlink_refuses_do_not_hide_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(root: str) -> None:
+        raise ReadError('addresses of this host', 'Address family not supported', errno.EAFNOSUPPORT)
+
+    root = host(tmp_path / 'root', statistics(entries=3))
+    monkeypatch.setattr(check_neighbour, 'read_addresses', refuse)
+    assert Checked(root, tmp_path / 'state').code == 3
+    shutil.rmtree(tmp_path / 'root/proc/net/stat')
+    checked = Checked(root, tmp_path / 'state', '--missing', 'ok', '-v')
+    assert (checked.code, 'whether the gateway is an address of this host' in checked.text) == (0, True)

@@ -133,7 +133,7 @@ def test_both_forms_say_the_same(case: str, run: str) -> None:
     report = json.loads(execute(case, run, '--output', 'json')[1])
     sentence, _, perfdata = text.split('\n')[0].partition(' | ')
     assert report['exit_code'] == code
-    assert sentence.endswith(('...', f' - {report["summary"]}'))
+    assert sentence.endswith(f' - {report["summary"]}') or re.search(r'\.\.\.( \(\+\d+ more\))?$', sentence)
     numbers = {match[1]: float(match[2]) for match in map(PERFDATUM.fullmatch, perfdata.split()) if match}
     assert numbers == report['metrics']
 
@@ -149,12 +149,12 @@ def test_every_tree_has_a_verdict_of_every_check() -> None:
             assert set(verdict.codes + verdict.absent) <= set(CATALOGUE), (case, run)
 
 
-def test_every_tree_written_by_hand_names_the_facts_it_follows() -> None:
+def test_every_tree_written_by_hand_says_what_it_follows() -> None:
     for case in cases():
         notes = os.path.join(FIXTURES, case, 'NOTES')
         captured = re.match(r'[A-E]\d|C-', case)
         assert bool(captured) != os.path.isfile(notes), case
-        assert captured or 'facts' in read(notes) or 'incidents' in read(notes) or 'capture' in read(notes), case
+        assert captured or len(read(notes)) > 80, case
 
 
 def test_there_is_no_golden_file_without_a_run() -> None:

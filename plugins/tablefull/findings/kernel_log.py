@@ -208,6 +208,12 @@ def _namespaces(events: tuple[Event, ...], names_namespaces: bool) -> str:
     return 'the log is one for the whole host and names no namespace: it may be that of a container'
 
 
+def silence(log: KernelLog, since: float) -> str:
+    """For the healthy sentence: how long nothing was written to a log file, when that is longer than `since`."""
+    age = 0.0 if log.newest_seconds is None else log.now_seconds - log.newest_seconds
+    return f'; its last line is {duration(age)} old' if age > since else ''
+
+
 def overwritten(log: KernelLog, since: float, lost: int) -> Iterator[Finding]:
     """What of the time in question was gone before it could be read."""
     reach = None if log.oldest_seconds is None else log.now_seconds - log.oldest_seconds

@@ -1,6 +1,7 @@
 """Rules of the neighbour tables: overflow first, whatever the usage, then how full they are.
 
-Gateways are judged in neighbour_gateway.py, the neighbours themselves in neighbour_off_link.py.
+Gateways are judged in neighbour_gateway.py, the neighbours themselves in neighbour_off_link.py, overflows without any
+table to be seen in neighbour_log.py.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 LABELS = {4: 'arp', 6: 'ndp'}
 NAMES = {4: 'IPv4 neighbour table (ARP)', 6: 'IPv6 neighbour table (NDP)'}
-_CACHES = {4: 'arp_cache', 6: 'ndisc_cache'}
+CACHES = {4: 'arp_cache', 6: 'ndisc_cache'}
 
 # Counters worth remembering; `entries` is a gauge.
 _COUNTERS = ('table_fulls', 'forced_gc_runs', 'res_failed')
@@ -39,6 +40,7 @@ class Seen(NamedTuple):
 
     release          (major, minor) of the kernel, (0, 0) when unknown
     addresses        own addresses; None when nobody had to look, or could
+    sources          own addresses that routes name, where nothing else tells those of IPv4: not always all of them
     now              sample of this run; before is the previous run's, early the oldest one within --since
     log              the kernel log within --since; None when it was not needed or could not be read
     log_gap          why it could not be read, '' otherwise
@@ -59,6 +61,7 @@ class Seen(NamedTuple):
     log_gap: str = ''
     log_reader: str = ''
     addresses: list[Address] | None = None
+    sources: tuple[Address, ...] = ()
     live: bool = True
     first_namespace: bool = True
 
@@ -70,6 +73,10 @@ class Seen(NamedTuple):
     def table(self, family: int) -> Table | None:
         """The table of a family, None when this kernel has none."""
         return next((table for table in self.tables if table.family == family), None)
+
+    def concerns(self, family: int) -> bool:
+        """Whether a family is to be judged: not where tables can be seen, but none of it."""
+        return not self.tables or self.table(family) is not None
 
     def exempt(self, family: int) -> int:
         """Entries of this namespace that the kernel does not compare with gc_thresh3.
@@ -120,9 +127,10 @@ def needs_kernel_log(seen: Seen, since: float) -> bool:
     """Whether the kernel log can add anything.
 
     Not where table_fulls, which grows with each of its lines, is 0, or is known not to have grown for about --since.
+    Where no table can be seen, it is all there is.
     """
     covered = seen.early is not None and seen.now.at - seen.early.at >= _COVERED * since
-    return any(
+    return not seen.tables or any(
         table.statistics.get('table_fulls') != 0 and not (covered and seen.growth(table.family, 'table_fulls') == 0)
         for table in seen.tables
     )
@@ -211,7 +219,7 @@ def _overflow_of(seen: Seen, event: Event) -> int:
     """The family an event of the kernel log reports an overflow of, 0 for other events."""
     if event.code != 'neighbour-table-overflow':
         return 0
-    for family, cache in _CACHES.items():
+    for family, cache in CACHES.items():
         if event.subject == cache:
             return family
     if event.subject:
@@ -242,7 +250,7 @@ def suppressed(seen: Seen) -> Iterator[Finding]:
     """A hint, never more: on kernels 3.6 to 4.2 an overflow leaves no other trace in the log than this line."""
     silent = [table for table in seen.tables if _silent(seen, table)]
     lines = [event for event in seen.events if event.code == 'callbacks-suppressed']
-    if silent and lines:
+    if lines and (silent or (not seen.tables and _SILENT_FROM[4] <= seen.release < _LOGGED_AGAIN)):
         yield Finding(
             'neighbour-log-suppressed',
             'info',
@@ -250,11 +258,12 @@ def suppressed(seen: Seen) -> Iterator[Finding]:
             (lines[-1].text, *(_level(seen, table) for table in silent)),
             ('ip -s ntable show  # entries at thresh3, forced_gc_runs growing: the table overflows',),
         )
-    elif seen.log_gap and any('table_fulls' not in table.statistics for table in seen.tables):
+    elif seen.log_gap and not (seen.tables and all('table_fulls' in table.statistics for table in seen.tables)):
         yield Finding(
             'kernel-log-unreadable',
             'info',
-            'this kernel does not count refused neighbours, and its log cannot be read',
+            f'{"this kernel does not count" if seen.tables else "no table tells of"} refused neighbours,'
+            f' and {"its" if seen.tables else "the kernel"} log cannot be read',
             (seen.log_gap,),
             _read_log(seen),
         )

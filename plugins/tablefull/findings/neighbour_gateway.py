@@ -90,7 +90,7 @@ def judge(seen: Seen) -> Iterator[Finding]:
             if not unresolved:
                 yield _unresolved(seen)
             unresolved = True
-        if seen.addresses is None and needs_addresses(seen):
+        if seen.addresses is None and not _own(seen, hop) and needs_addresses(seen):
             unseen.append(f'{describe(route, hop)}: whether the gateway is an address of this host')
     yield from _not_seen(seen, unseen)
 
@@ -168,7 +168,7 @@ def _domain(seen: Seen, device: str) -> int:
 def _own(seen: Seen, hop: Hop) -> str:
     """The device that has the gateway's address, '' when none has."""
     assert hop.gateway is not None
-    for own in seen.addresses or ():
+    for own in (*(seen.addresses or ()), *seen.sources):
         if own.address != hop.gateway:
             continue
         if link_local(own.address) and own.device != hop.device:
@@ -284,7 +284,7 @@ def _family(address: bytes) -> int:
 
 def _not_seen(seen: Seen, reasons: list[str]) -> Iterator[Finding]:
     for family in (4, 6):
-        if seen.table(family) is not None and family not in seen.routes.families:
+        if seen.concerns(family) and family not in seen.routes.families:
             reasons.append(f'IPv{family} routes: neither rtnetlink nor a file shows them')
         gateway = any(_family(hop.gateway or b'') == family for _, hop in gateways(seen))
         if gateway and family not in seen.neighbours.families:

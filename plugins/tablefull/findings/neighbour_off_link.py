@@ -28,7 +28,7 @@ def off_link(seen: Seen) -> list[Neighbour] | None:
     A default route without gateway connects nothing here: what is behind it is what is looked for. Multicast,
     point-to-point and loopback neighbours are all NOARP; permanent and externally learned ones were put there.
     """
-    needed = {family for family in seen.neighbours.families if seen.table(family) is not None}
+    needed = {family for family in seen.neighbours.families if seen.concerns(family)}
     if not (seen.routes.complete and needed <= set(seen.routes.families)):
         return None
     connected: dict[tuple[str, int], dict[int, set[int]]] = {}

@@ -109,6 +109,20 @@ def parse_routes(text: str, family: int, path: str = 'ip-route.txt') -> list[Rou
     return found
 
 
+def parse_sources(text: str) -> list[Address]:
+    """The own addresses that routes of the kernel prefer, as in '... dev eth0 proto kernel scope link src 192.0.2.10'.
+
+    The kernel makes such a route for the first address of each network, and takes it away with the address.
+    """
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        address = parse_address(_after(words, 'src')) if _after(words, 'proto') == 'kernel' else None
+        if address is not None:
+            found.append(Address(address, _after(words, 'dev'), 8 * len(address)))
+    return found
+
+
 def _route(words: list[str], kind: str, family: int, path: str) -> Route:
     size = 4 if family == 4 else 16
     if not words:

@@ -56,6 +56,7 @@ class KernelLog(NamedTuple):
     now_seconds     the moment of reading: on the kernel's clock, for log files unix time
     first_sequence  of the oldest record in /dev/kmsg; None elsewhere
     wall_clock      True for log files: times are unix times, across boots
+    newest_seconds  time of the last line of a log file, on the clock of now_seconds; None elsewhere
     """
 
     source: str
@@ -67,6 +68,7 @@ class KernelLog(NamedTuple):
     now_seconds: float = 0.0
     first_sequence: int | None = None
     wall_clock: bool = False
+    newest_seconds: float | None = None
 
     def age(self, event: Event) -> float:
         """Seconds since `event`; negative, thus new, when a clock went backwards. Without any time it is new, too."""

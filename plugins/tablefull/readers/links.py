@@ -112,6 +112,16 @@ def read_addresses(root: str = '/') -> list[Address] | None:
     return found or None
 
 
+def read_sources(root: str) -> list[Address]:
+    """Own IPv4 addresses that the kernel's routes name in ip-route.txt of a tree: not always all. Raises ReadError."""
+    path = None if is_live(root) else recording(root, 'ip-route.txt')
+    if path is None:
+        return []
+    from tablefull.readers.iproute_text import parse_sources
+
+    return parse_sources(read_text(root, path))
+
+
 def _addresses_of_host() -> list[Address]:
     try:
         import psutil

@@ -106,7 +106,7 @@ def read_log_file(root: str, path: str, since_seconds: float) -> KernelLog:
     """kern.log or messages of a syslog daemon: its last 4 MiB, and those of PATH.1 when it was rotated since.
 
     Judged by the wall clock: the file mixes boots, so the kernel's own timestamps in it say nothing about age. Raises
-    FileNotFoundError, and ReadError when it cannot be read, is no log file, or no line is in a known format.
+    FileNotFoundError, and ReadError when it cannot be read, is no log file, is empty, or no line is in a known format.
     """
     _require_log_file(root, path)
     clock = time.time()
@@ -118,12 +118,16 @@ def read_log_file(root: str, path: str, since_seconds: float) -> KernelLog:
             oldest = _first_time(lines, clock)
         except FileNotFoundError:
             pass
+    if not lines:
+        raise ReadError(path, 'is empty')
     newest = _first_time(lines[::-1], clock)
     if oldest is None or newest is None:
         raise ReadError(path, 'holds no line in a known format')
     # In a captured tree the moment of its last line is all that is known of "now".
     now = clock if is_live(root) else newest
-    log = KernelLog(path, (), len(lines), oldest_seconds=oldest, now_seconds=now, wall_clock=True)
+    log = KernelLog(
+        path, (), len(lines), oldest_seconds=oldest, now_seconds=now, wall_clock=True, newest_seconds=newest
+    )
     parsed = (parse_syslog_line(_text(line), clock) for line in lines if interesting_line(line))
     records = (record._replace(seconds=None) for record in parsed if record is not None)
     return log._replace(events=younger(log, records, since_seconds))

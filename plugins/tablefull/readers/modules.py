@@ -68,7 +68,7 @@ def parse_modules(text: str, path: str = '/proc/modules') -> dict[str, Module]:
     """
     modules: dict[str, Module] = {}
     for number, line in enumerate(text.rstrip('\n').split('\n') if text else [], 1):
-        module = _parse_line(line)
+        module = _parse_line(line.rstrip('\r'))  # of a tree copied by way of Windows
         if module is None:
             raise ReadError(path, f'line {number} is not a module')
         # A module loaded while the file was being read can stand in it twice.
@@ -119,7 +119,7 @@ def read_modules(root: str = '/') -> Modules:
     """Everything loaded or compiled in below `root`. Raises ReadError when not even that there are none can be seen."""
     text = read_optional(root, '/proc/modules')
     if text is None and not exists(root, '/proc/sys/kernel'):
-        raise ReadError('/proc', 'is not there, so nothing can be said about modules')
+        raise ReadError('/proc', 'not there, so nothing can be said about modules')
     loaded = parse_modules(text) if text is not None else {}
     release = (read_optional(root, '/proc/sys/kernel/osrelease', 256) or '').strip()
     builtin = None

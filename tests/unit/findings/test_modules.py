@@ -13,7 +13,7 @@ from tablefull.readers.conntrack import Conntrack
 from tablefull.readers.modprobe_d import ModprobeConfiguration, parse_modprobe
 from tablefull.readers.modules import Module, Modules, parse_modules
 
-# facts/incidents.md B: after the flush of a MASQUERADE rule, with iptables-legacy and with iptables-nft.
+# As re-enacted on Debian's kernel 6.1: after the flush of a MASQUERADE rule, with iptables-legacy and iptables-nft.
 FLUSHED = """\
 iptable_filter 16384 0 - Live 0x0
 nf_tables 307200 0 - Live 0x0

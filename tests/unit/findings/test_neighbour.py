@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tablefull.findings import neighbour, neighbour_gateway, neighbour_off_link
+from tablefull.findings import neighbour, neighbour_gateway, neighbour_log, neighbour_off_link
 from tablefull.findings.finding import Finding
 from tablefull.findings.neighbour import Seen
 from tablefull.findings.rates import Sample
@@ -99,7 +99,12 @@ SUPPRESSED = Event('callbacks-suppressed', 'net_ratelimit', 2127, 'net_ratelimit
 
 def judged(facts: Seen) -> list[Finding]:
     off_link = neighbour_off_link.off_link(facts)
-    return [*neighbour.judge(facts), *neighbour_gateway.judge(facts), *neighbour_off_link.judge(facts, off_link)]
+    return [
+        *neighbour.judge(facts),
+        *neighbour_log.judge(facts),
+        *neighbour_gateway.judge(facts),
+        *neighbour_off_link.judge(facts, off_link),
+    ]
 
 
 def verdicts(facts: Seen) -> list[tuple[str, str]]:
@@ -719,3 +724,33 @@ def test_a_gateway_whose_neighbours_cannot_be_listed_is_not_called_answering() -
     (finding,) = neighbour_gateway.judge(blind)
     assert (finding.code, finding.severity) == ('neighbour-not-seen', 'info')
     assert 'IPv4 neighbours' in finding.evidence[0]
+
+
+# Where no table can be seen
+
+
+def test_without_tables_each_family_overflows_by_its_own_line() -> None:
+    facts = logged(seen(*CONNECTED, tables=()), OVERFLOW._replace(subject='ndisc_cache'))
+    assert [finding.summary for finding in judged(facts)] == [
+        'IPv6 neighbour table (NDP) overflowed: new neighbours refused'
+    ]
+    facts = logged(seen(*CONNECTED, tables=()), OVERFLOW._replace(subject=''))
+    assert [finding.summary for finding in judged(facts)] == ['a neighbour table overflowed: new neighbours refused']
+    assert verdicts(logged(seen(*CONNECTED, tables=()), OVERFLOW._replace(subject='dn_neigh_cache'))) == []
+
+
+def test_without_tables_the_kernel_log_is_needed_and_its_absence_told() -> None:
+    facts = seen(*CONNECTED, tables=())
+    assert neighbour.needs_kernel_log(facts, 900.0)
+    assert verdicts(facts._replace(log_gap='there is none')) == [('kernel-log-unreadable', 'info')]
+
+
+def test_without_tables_suppressed_callbacks_stay_a_hint() -> None:
+    facts = logged(seen(*CONNECTED, tables=(), release=(3, 10)), SUPPRESSED)
+    assert verdicts(facts) == [('neighbour-log-suppressed', 'info')]
+    assert verdicts(facts._replace(release=(6, 1))) == []
+
+
+def test_without_tables_and_routes_no_neighbour_is_called_off_link() -> None:
+    facts = seen(tables=())
+    assert neighbour_off_link.off_link(facts._replace(routes=Routes([], ()))) is None

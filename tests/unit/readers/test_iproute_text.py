@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tablefull.readers import iproute_text
 from tablefull.readers.files import ReadError
 from tablefull.readers.iproute_text import parse_addresses, parse_links, parse_neighbours, parse_routes
 from tablefull.readers.links import Address
@@ -191,3 +192,12 @@ def test_any_text_is_facts_or_a_read_error(text: str) -> None:
             parse(text)
         except ReadError:
             pass
+
+
+def test_only_routes_of_the_kernel_tell_own_addresses() -> None:
+    text = (
+        'default via 192.0.2.1 dev eth0 proto dhcp src 192.0.2.11 metric 100\n'
+        '192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10 metric 100 \n'
+        '10.0.0.2 dev tun0 proto kernel scope link src\n'
+    )
+    assert iproute_text.parse_sources(text) == [Address(bytes((192, 0, 2, 10)), 'eth0', 32)]

@@ -279,10 +279,20 @@ def test_a_file_just_rotated_is_no_error(tmp_path: Path, clock: float) -> None:
     assert read_kernel_log(root, 900, '/kern.log').events == ()
 
 
-@pytest.mark.parametrize('content', ['', '\0' * 5000, 'tail: cannot open\n', 'x' * (1 << 20)])
+@pytest.mark.parametrize('content', ['\0' * 5000, 'tail: cannot open\n', 'x' * (1 << 20)])
 def test_a_file_without_a_known_line_is_never_healthy(tmp_path: Path, content: str) -> None:
     with pytest.raises(ReadError, match=r'/kern\.log: holds no line in a known format'):
         read_kernel_log(tree(tmp_path, {'/kern.log': content}), 900, '/kern.log')
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r'/kern\.log: is empty'):
+        read_kernel_log(tree(tmp_path, {'/kern.log': ''}), 900, '/kern.log')
+
+
+def test_the_age_of_the_last_line_is_known(tmp_path: Path, clock: float) -> None:
+    root = tree(tmp_path, {'/kern.log': stamped(5000, 'kernel: x') + stamped(3000, 'kernel: y')})
+    assert read_kernel_log(root, 900, '/kern.log').newest_seconds == clock - 3000
 
 
 def test_only_the_end_of_a_huge_file_is_read(tmp_path: Path, clock: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +342,7 @@ def test_neither_is_a_link_to_one(tmp_path: Path, opened: list[str]) -> None:
 
 def test_a_file_without_size_is_not_opened_wherever_it_lies(tmp_path: Path, opened: list[str]) -> None:
     # /proc/kmsg of a mounted host is on another device than /proc.
-    with pytest.raises(ReadError, match='no line in a known format'):
+    with pytest.raises(ReadError, match='is empty'):
         read_kernel_log(tree(tmp_path, {'/proc/kmsg': ''}), 900, '/proc/kmsg')
     assert opened == []
 

@@ -188,3 +188,8 @@ def test_no_modules_in_spite_of_a_live_one_is_an_error_not_a_kernel_without_modu
     tree(tmp_path, {'/proc/modules': ''})
     with pytest.raises(ReadError, match='/proc/modules'):
         read_modules(root)
+
+
+def test_line_ends_of_windows_in_a_copied_tree_change_nothing() -> None:
+    text = 'nf_nat 57344 1 xt_MASQUERADE, Live 0x0\nnf_conntrack 188416 0 - Live 0x0 (OE)\n'
+    assert parse_modules(text.replace('\n', '\r\n')) == parse_modules(text)

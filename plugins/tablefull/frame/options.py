@@ -106,7 +106,7 @@ def parse_seconds(text: str) -> float:
 
 def parse_path(text: str) -> str:
     """A path, made absolute: a relative one counts from the working directory."""
-    if '\0' in text:
+    if '\0' in text or text.startswith('-'):
         raise ValueError('not a path')
     # os.path.abspath fails where the working directory is gone; an absolute path does not need it.
     return text if text.startswith('/') else os.path.abspath(text)

@@ -17,7 +17,7 @@ try:
     from tablefull.findings.finding import Finding
     from tablefull.findings.module_state import Policy, Seen, judged, tracking, unexpected
     from tablefull.findings.wording import quantity
-    from tablefull.frame.judge import Measure, finding_metrics, ignorable
+    from tablefull.frame.judge import Measure, finding_metrics, threshold
     from tablefull.frame.options import Option, missing_option
     from tablefull.frame.plugin import Acquired, Check, run
     from tablefull.readers.conntrack import read_conntrack
@@ -115,10 +115,9 @@ def acquire(options: argparse.Namespace) -> Acquired:
         assert resource.seen is not None  # a metric exists only after the probe
         return rules.unexpected_breach(resource.seen, severity, value, limits)
 
-    judge = ignorable(breach, options.ignore or (), 'modules-unexpected')
     return Acquired(
         resource,
-        (Measure('modules'), Measure('unexpected', judge, options.warning, options.critical), Measure('entries')),
+        (Measure('modules'), threshold('unexpected', 'modules-unexpected', breach, options), Measure('entries')),
         resource.healthy,
         resource.facts,
     )

@@ -19,7 +19,7 @@ try:
     from tablefull.findings.rates import content_of, previous, samples_from
     from tablefull.findings.wording import number, quantity, shown
     from tablefull.frame import state
-    from tablefull.frame.judge import Measure, finding_metrics, ignorable
+    from tablefull.frame.judge import Measure, finding_metrics, threshold
     from tablefull.frame.options import Option, missing_option
     from tablefull.frame.plugin import Acquired, Check, run
     from tablefull.readers.files import ReadError, boot_id, is_live, kernel_release, uptime
@@ -204,8 +204,7 @@ def acquire(options: argparse.Namespace) -> Acquired:
             assert resource.seen is not None  # a metric exists only after the probe has seen a table
             return rule(resource.seen, severity, value, limits)
 
-        judged = ignorable(breach, options.ignore or (), 'neighbour-usage-high')
-        return Measure(f'{rules.LABELS[family]}_usage', judged, options.warning, options.critical)
+        return threshold(f'{rules.LABELS[family]}_usage', 'neighbour-usage-high', breach, options)
 
     return Acquired(
         resource,

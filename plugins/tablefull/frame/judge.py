@@ -94,12 +94,7 @@ def threshold(
 ) -> Measure:
     """A Measure judged by the options `<prefix>warning` and `<prefix>critical`, unless its code is ignored."""
     limits = [getattr(options, f'{prefix}{severity}', None) for severity in ('warning', 'critical')]
-    return Measure(label, ignorable(breach, options.ignore or (), code), *limits)
-
-
-def ignorable(breach: Callable[..., Finding], ignored: tuple[str, ...], code: str) -> Callable[..., Finding] | None:
-    """`breach`, or None when its code is ignored: then the threshold is not judged."""
-    return None if code in ignored else breach
+    return Measure(label, None if code in (options.ignore or ()) else breach, *limits)
 
 
 def ordered(results: Iterable[Any]) -> list[Finding]:

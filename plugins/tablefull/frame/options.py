@@ -47,8 +47,8 @@ class Option(NamedTuple):
         return self.name.replace('-', '_')
 
 
-# Digits are bounded so that no threshold is ever printed with an exponent.
-_NUMBER = r'-?\d{1,15}(?:\.\d{1,4})?'
+# Digits are bounded so that no threshold is ever printed with an exponent. Zeros may follow: Icinga writes 90.500000.
+_NUMBER = r'-?\d{1,15}(?:\.\d{1,4}0*)?'
 _RANGE = re.compile(rf'@?(?:(?:~|{_NUMBER})?:)?(?:{_NUMBER})?', re.ASCII)
 
 
@@ -158,6 +158,15 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
+class _Extend(argparse.Action):
+    """A list given several times is one list: Icinga repeats the option for each element of an array."""
+
+    def __call__(self, parser: object, namespace: object, values: Any, option_string: str | None = None) -> None:
+        before = getattr(namespace, self.dest)
+        if values is not None:
+            setattr(namespace, self.dest, values if before is self.default else before + values)
+
+
 def _reader(option: Option) -> Callable[[str], Any]:
     convert = KINDS[option.kind]
 
@@ -201,7 +210,9 @@ def build_parser(program: str, description: str, options: tuple[Option, ...]) ->
             if option.default:
                 text += f' (default: {option.default})'.replace('%', '%%')
             read = _reader(option)
-            parser.add_argument(*names, type=read, default=read(''), metavar=option.metavar or None, help=text)
+            action = _Extend if option.kind in ('names', 'codes') else 'store'
+            metavar = option.metavar or None
+            parser.add_argument(*names, type=read, default=read(''), metavar=metavar, help=text, action=action)
     return parser
 
 

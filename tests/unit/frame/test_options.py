@@ -47,6 +47,18 @@ def test_every_form_of_range_of_the_guidelines_is_understood(text: str) -> None:
     assert parse_range(text) is not None
 
 
+@pytest.mark.parametrize(('text', 'shown'), [('90.500000', '90.5'), ('0.250000:90.5', '0.25:90.5')])
+def test_a_fraction_as_icinga_writes_it_is_understood(text: str, shown: str) -> None:
+    assert str(parse_range(text)) == shown
+
+
+def test_a_list_given_twice_is_one_list() -> None:
+    # Icinga repeats the option for each element of an array.
+    given = parsed('--ignore', 'conntrack-drops,ferm-age', '--ignore', '', '--ignore', 'xtables-rejection')
+    assert given.ignore == ('conntrack-drops', 'ferm-age', 'xtables-rejection')
+    assert parsed('--ignore', '').ignore is None
+
+
 def test_a_percent_sign_is_a_star_that_zabbix_lets_pass() -> None:
     assert options.parse_names('nf_%,xt_MASQ*') == ('nf_*', 'xt_MASQ*')
 

@@ -8,7 +8,8 @@ from tablefull.record import NamedTuple
 SEVERITIES = ('info', 'warning', 'critical', 'unknown')
 
 # The one place that knows where the pages are published.
-PAGES = 'https://github.com/tablefull/tablefull/blob/main/docs/findings/'
+DOCUMENTS = 'https://github.com/tablefull/tablefull/blob/main/docs/'
+PAGES = f'{DOCUMENTS}findings/'
 
 
 class Finding(NamedTuple):

@@ -5,7 +5,7 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system test-versions golden options bench clean
+.PHONY: help run test test-system test-integration test-versions golden options templates bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -34,6 +34,9 @@ golden: $(VENV)/test ## rewrite tests/golden from what the checks say now; read 
 
 options: $(VENV)/test ## rewrite the option tables in docs/checks
 	$(PYTHON) tools/write_options.py
+
+templates: $(VENV)/test ## rewrite templates/ from the option tables
+	$(PYTHON) -m tools.templates
 
 bench: $(VENV)/run ## cost of each check, as ratios to an empty Python process
 	@$(PYTHON) tests/benchmarks/cost.py

@@ -1,0 +1,1 @@
+"""What the project is built, documented and tried with; nothing here is installed."""

@@ -64,8 +64,9 @@ def content_of(boot: str, samples: Sequence[Sample], new: Sample) -> dict[str, A
     Rates need only the newest usable sample; the older ones keep what has a single value, for a sample of hundreds of
     CPUs is large, and forty of them would be too large to be read again.
     """
-    kept = _thinned([sample for sample in samples if new.at - sample.at <= KEPT_FOR]) or list(samples[-1:])
-    usable = previous(kept, new.at)
+    # Before thinning: what this run compared with is what the next one needs, if it comes within the same second.
+    usable = previous(samples, new.at)
+    kept = _thinned([sample for sample in samples if new.at - sample.at <= KEPT_FOR], usable) or list(samples[-1:])
     if usable is not None:
         kept = [sample if sample.at >= usable.at else _without_cpus(sample) for sample in kept]
     return {
@@ -78,11 +79,12 @@ def content_of(boot: str, samples: Sequence[Sample], new: Sample) -> dict[str, A
     }
 
 
-def _thinned(samples: Sequence[Sample]) -> list[Sample]:
-    """As few as reach back over the whole time, however often the check runs; always the newest."""
+def _thinned(samples: Sequence[Sample], usable: Sample | None) -> list[Sample]:
+    """As few as reach back over the whole time, however often the check runs; always the newest and the usable one."""
     kept: list[Sample] = []
     for sample in samples:
-        if not kept or sample is samples[-1] or sample.at - kept[-1].at >= KEPT_FOR / _MOST_KEPT:
+        needed = sample is samples[-1] or sample is usable
+        if not kept or needed or sample.at - kept[-1].at >= KEPT_FOR / _MOST_KEPT:
             kept.append(sample)
     return kept[-_MOST_KEPT:]
 

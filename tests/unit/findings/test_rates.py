@@ -63,6 +63,18 @@ def test_what_is_remembered_stays_small_but_never_empty() -> None:
     assert len(samples_from(content_of('b', [sample(0, 1)], sample(80000, 2)), 'b', 80000)) == 2
 
 
+@given(st.lists(st.sampled_from([0.1, 0.3, 0.5, 1.0, 2.0, 30.0, 600.0]), min_size=2, max_size=60))
+def test_however_close_runs_follow_each_other_no_growth_is_lost(pauses: list[float]) -> None:
+    # Three runs within a second once left none of the samples that still had the counters of each CPU.
+    content: dict[str, Any] | None = None
+    now, first = 1000.0, 1000.0
+    for number, pause in enumerate(pauses):
+        before = previous(samples_from(content, 'b', now), now)
+        assert (before is not None and 'drop' in before.counters) == (number > 0 and now - first >= 1.0)
+        content = content_of('b', samples_from(content, 'b', now), Sample(round(now, 3), {'drop': (number, 0)}))
+        now = round(now + pause, 3)
+
+
 JSON: Any = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(['at', 'counters', 'drop']), inner),

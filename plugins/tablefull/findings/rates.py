@@ -84,7 +84,9 @@ def _thinned(samples: Sequence[Sample], usable: Sample | None) -> list[Sample]:
     kept: list[Sample] = []
     for sample in samples:
         needed = sample is samples[-1] or sample is usable
-        if not kept or needed or sample.at - kept[-1].at >= KEPT_FOR / _MOST_KEPT:
+        # What is newer than the usable one is about to become it, however often the check runs.
+        pause = _SHORTEST if usable is not None and sample.at > usable.at else KEPT_FOR / _MOST_KEPT
+        if not kept or needed or sample.at - kept[-1].at >= pause:
             kept.append(sample)
     return kept[-_MOST_KEPT:]
 

@@ -75,6 +75,16 @@ def test_however_close_runs_follow_each_other_no_growth_is_lost(pauses: list[flo
         now = round(now + pause, 3)
 
 
+def test_a_check_that_runs_all_the_time_compares_with_a_moment_ago() -> None:
+    content: dict[str, Any] | None = None
+    for number in range(100):
+        now = 1000 + number / 5
+        before = previous(samples_from(content, 'b', now), now)
+        assert before is None or now - before.at < 2.5
+        content = content_of('b', samples_from(content, 'b', now), sample(now, number))
+        assert len(content['samples']) <= 5
+
+
 JSON: Any = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(['at', 'counters', 'drop']), inner),

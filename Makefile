@@ -26,6 +26,16 @@ test-system: $(VENV)/test ## tests on real kernel tables; needs root
 	tools/install-packages iproute2 iptables nftables conntrack ferm kmod mount util-linux
 	$(PYTHON) -m pytest tests/system
 
+# Nothing here may start a daemon on the machine itself; what the tests start, they start in their sandbox.
+INTEGRATION = icinga2 nagios4-core mailutils nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic sudo \
+	openssh-server openssl iproute2 iptables nftables conntrack mount util-linux
+
+test-integration: $(VENV)/test ## tests with real Icinga 2, Nagios 4, NRPE and sudo; needs root
+	tools/install-packages --idle $(INTEGRATION)
+	rm -rf build/wheels
+	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels .
+	tools/sandbox $(PYTHON) -m pytest tests/integration
+
 test-versions: ## unit tests on the oldest and the newest supported Python and libraries; needs root
 	tools/test-versions
 

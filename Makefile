@@ -33,8 +33,9 @@ INTEGRATION = icinga2 nagios4-core mailutils nagios-nrpe-server nagios-nrpe-plug
 test-integration: $(VENV)/test ## tests with real Icinga 2, Nagios 4, NRPE and sudo; needs root
 	tools/install-packages --idle $(INTEGRATION)
 	rm -rf build/wheels
-	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels .
+	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels . setuptools wheel
 	tools/sandbox $(PYTHON) -m pytest tests/integration
+	$(PYTHON) -m pytest tests/documents
 
 test-versions: ## unit tests on the oldest and the newest supported Python and libraries; needs root
 	tools/test-versions

@@ -47,7 +47,7 @@ class Icinga:
     def write(self, path: str, text: str) -> None:
         """Put a file into the configuration, below etc."""
         target = self.etc / path
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
     def define(self, *arguments: str) -> list[str]:

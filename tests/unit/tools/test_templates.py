@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -97,3 +98,12 @@ def test_nagios_reads_a_semicolon_as_a_comment_so_there_is_none() -> None:
         if path.startswith('nagios/'):
             for line in text.splitlines():
                 assert line.startswith('#') or ';' not in line, f'{path}: {line}'
+
+
+def test_the_basket_has_a_field_for_every_option_and_no_variable_twice() -> None:
+    fields = json.loads(FILES['director/tablefull-basket.json'])['Datafield'].values()
+    names = [field['varname'] for field in fields]
+    assert len(names) == len(set(names))
+    assert set(names) == {
+        f'tablefull_{check.name}_{option.variable}' for check in CHECKS.values() for option in options_of(check)
+    }

@@ -28,7 +28,7 @@ test-system: $(VENV)/test ## tests on real kernel tables; needs root
 
 # Nothing here may start a daemon on the machine itself; what the tests start, they start in their sandbox.
 INTEGRATION = icinga2 nagios4-core mailutils nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic sudo \
-	icingaweb2-module-director icingacli php-pgsql postgresql influxdb openssh-server openssl iproute2 iptables nftables conntrack mount util-linux
+	icingaweb2-module-director icingacli php-pgsql postgresql influxdb openssh-server openssl curl iproute2 iptables nftables conntrack mount util-linux
 
 test-integration: $(VENV)/test ## tests with real Icinga 2, Nagios 4, NRPE and sudo; needs root
 	tools/install-packages --idle $(INTEGRATION)

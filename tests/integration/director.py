@@ -68,6 +68,14 @@ class Director:
         )
         return done.stdout.splitlines()
 
+    def everything(self) -> list[str]:
+        """Every row of every table, as SQL."""
+        socket = str(self.configuration.parent)
+        argv = [str(_binaries() / 'pg_dump'), '-h', socket, '-U', 'postgres', '--data-only', '--inserts', 'director']
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        # pg_dump marks each of its scripts with a word of chance.
+        return [line for line in done.stdout.splitlines() if not line.startswith(('\\restrict', '\\unrestrict'))]
+
 
 @contextmanager
 def director(place: Path) -> Iterator[Director]:

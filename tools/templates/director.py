@@ -144,7 +144,8 @@ def basket() -> dict[str, Any]:
         ),
         _set(f'{NAME} root', 'What needs the sudoers file of tablefull.', [s for s in SERVICES if s.root]),
     ]
-    objects: dict[str, Any] = {
+    # No object of type Basket: Director 1.10 would add its list of members to the stored one at every restore.
+    return {
         'DataList': {
             _list_name(words): {
                 'list_name': _list_name(words),
@@ -165,17 +166,6 @@ def basket() -> dict[str, Any]:
         'ServiceTemplate': {service.name: _template(service) for service in SERVICES},
         'ServiceSet': {services['object_name']: services for services in sets},
     }
-    # With it Director itself can tell what belongs together, and take a snapshot of it.
-    chosen = ('DataList', 'Command', 'ServiceTemplate', 'ServiceSet')
-    objects['Basket'] = {
-        NAME: {
-            'basket_name': NAME,
-            'owner_type': 'user',
-            'owner_value': NAME,
-            'objects': {kind: list(objects[kind]) for kind in chosen},
-        }
-    }
-    return objects
 
 
 def files() -> dict[str, str]:

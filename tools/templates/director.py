@@ -135,15 +135,9 @@ def basket() -> dict[str, Any]:
     field_ids = {variable(check, option): number for number, (check, option) in enumerate(pairs, 1)}
     choices = sorted({option.choices for _, option in pairs if option.choices})
     commands = {service.command: service for service in SERVICES}
-    sets = [
-        _set(NAME, 'What every host should run.', [service for service in SERVICES if not service.wanted]),
-        _set(
-            f'{NAME} ferm',
-            'For hosts whose firewall is ferm.',
-            [s for s in SERVICES if s.check == 'ferm' and not s.root],
-        ),
-        _set(f'{NAME} root', 'What needs the sudoers file of tablefull.', [s for s in SERVICES if s.root]),
-    ]
+    sets = [_set(NAME, 'What every host should run.', [service for service in SERVICES if not service.wanted])]
+    # One for each of the others: a set goes to a host as a whole.
+    sets += [_set(service.name.replace('-', ' '), service.about, [service]) for service in SERVICES if service.wanted]
     # No object of type Basket: Director 1.10 would add its list of members to the stored one at every restore.
     return {
         'DataList': {

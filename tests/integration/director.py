@@ -102,6 +102,9 @@ def director(place: Path) -> Iterator[Director]:
             (configuration / 'enabledModules' / module.name).symlink_to(module)
         found = Director(configuration)
         found.run('migration', 'run')
+        # What the kickstart would have read from Icinga: apply rules of a zone that is not known as global are refused.
+        found.run('zone', 'create', 'director-global', '--object_type', 'external_object', '--is_global', 'y')
+        found.run('zone', 'create', 'master', '--object_type', 'external_object')
         yield found
     finally:
         _as_postgres(_binaries() / 'pg_ctl', '-D', data, '-m', 'immediate', '-w', 'stop')

@@ -81,24 +81,49 @@ def test_every_option_has_its_data_field(kept: dict[str, Any]) -> None:
         )
 
 
+def test_a_field_that_is_described_in_other_words_takes_the_place_of_the_old_one(restored: Director) -> None:
+    older = json.loads(BASKET)
+    field = next(field for field in older['Datafield'].values() if field['varname'] == 'tablefull_conntrack_warning')
+    field['caption'] = 'Older'
+    linked = (
+        'select caption from icinga_command_field join director_datafield on id = datafield_id '
+        "where varname = 'tablefull_conntrack_warning'"
+    )
+    restored.run('basket', 'restore', text=json.dumps(older))
+    assert restored.query(linked) == ['Older']
+    restored.run('basket', 'restore', text=BASKET)
+    assert restored.query(linked) == ['Warning']
+
+
+NODE = 'sandbox.example.org'
+
+
 @pytest.fixture(scope='module')
 def rendered(restored: Director) -> dict[str, str]:
-    """The configuration that the Director would deploy, by path, with one host that has everything."""
-    host = {
-        'object_name': 'gateway1',
-        'object_type': 'object',
-        'address': '127.0.0.1',
+    """The configuration that the Director would deploy, by path: what users do with the basket, and then an update."""
+    template = {
+        'object_name': 'gateways',
+        'object_type': 'template',
         # The Director knows no commands of Icinga's own library yet.
         'check_command': 'tablefull-neighbour',
-        'has_agent': True,
-        'master_should_connect': True,
-        'accept_config': True,
-        'vars': {'tablefull_conntrack_critical': '97'},
     }
-    restored.run('host', 'create', 'gateway1', '--json', text=json.dumps(host))
-    for name in SENT['ServiceSet']:
-        attached = {'object_name': name, 'object_type': 'object', 'host': 'gateway1', 'imports': [name]}
-        restored.run('serviceset', 'create', name, '--json', text=json.dumps(attached))
+    restored.run('host', 'create', 'gateways', '--json', text=json.dumps(template))
+    agent = {'has_agent': True, 'master_should_connect': True, 'accept_config': True}
+    host = {'object_type': 'object', 'address': '127.0.0.1', 'imports': ['gateways']}
+    restored.run('host', 'create', 'gateway1', '--json', text=json.dumps({**host, **agent, 'object_name': 'gateway1'}))
+    variables = {
+        'tablefull_ferm': True,
+        '_override_servicevars': {'tablefull-neighbour': {'tablefull_neighbour_critical': '@0:100'}},
+    }
+    itself = {**host, 'object_name': NODE, 'vars': variables}
+    restored.run('host', 'create', NODE, '--json', text=json.dumps(itself))
+    for name, target in (('tablefull', 'gateways'), *((name, 'gateway1') for name in SENT['ServiceSet'])):
+        if (name, target) != ('tablefull', 'gateway1'):
+            attached = ('--object_type', 'object', '--host', target, '--imports', name)
+            restored.run('serviceset', 'create', name, *attached)
+    restored.run('serviceset', 'set', 'tablefull ferm', '--assign_filter', 'host.vars.tablefull_ferm=true')
+    restored.run('service', 'set', 'tablefull-conntrack', '--vars.tablefull_conntrack_warning', '85')
+    restored.run('basket', 'restore', text=BASKET)
     restored.run('config', 'render')
     files: dict[str, str] = {}
     for row in restored.query(
@@ -114,11 +139,13 @@ def rendered(restored: Director) -> dict[str, str]:
 def deployed(rendered: dict[str, str], shared_place: Path) -> Iterator[Icinga]:
     """An Icinga with the configuration of the Director and none of ours."""
     (CONTRIBUTED / 'tablefull-commands.conf').unlink(missing_ok=True)
-    node = Icinga(shared_place / 'deployed')
+    node = Icinga(shared_place / 'deployed', NODE)
     node.certify()
     # The zone that the Director deploys to by default, and `icinga2 node setup` makes.
     constants = (node.etc / 'constants.conf').read_text()
     node.write('constants.conf', constants.replace('const ZoneName = NodeName', 'const ZoneName = "master"'))
+    # The host itself is the Director's.
+    (node.etc / 'conf.d' / 'hosts.conf').unlink()
     for path, text in rendered.items():
         node.write(path, text)
     with node:
@@ -131,6 +158,18 @@ def test_icinga_accepts_what_the_director_makes_of_it(deployed: Icinga) -> None:
     service = deployed.service('gateway1', 'tablefull-conntrack')
     assert service['check_interval'] == 60
     assert service['command_endpoint'] == 'gateway1'
+
+
+def test_a_threshold_of_a_host_makes_its_service_red(deployed: Icinga) -> None:
+    service = deployed.check_now(NODE, 'tablefull-neighbour')
+    assert service['state'] == 2, service['last_check_result']
+    assert service['last_check_result']['command'][1:] == ['--critical', '@0:100']
+
+
+def test_an_update_keeps_thresholds_of_templates_and_rules_of_sets(deployed: Icinga) -> None:
+    command = deployed.check_now(NODE, 'tablefull-conntrack')['last_check_result']['command']
+    assert command[1:] == ['--warning', '85']
+    assert deployed.service(NODE, 'tablefull-ferm')['name'] == 'tablefull-ferm'
 
 
 def loaded(node: Icinga) -> dict[str, dict[str, Any]]:
@@ -168,13 +207,12 @@ def test_it_defines_the_same_commands_as_the_files_for_icinga(deployed: Icinga, 
 
 
 def test_its_functions_do_what_ours_do(deployed: Icinga) -> None:
-    host = deployed.name
     variables = {
         'tablefull_kernel_log_verbose': 2,
         'tablefull_kernel_log_new': True,
         'tablefull_kernel_log_since': '5m',
     }
     attributes = {'check_command': 'tablefull-kernel-log', 'vars': variables, 'enable_active_checks': False}
-    deployed.api('PUT', f'/v1/objects/services/{host}!functions', {'attrs': attributes})
-    command = deployed.check_now(host, 'functions')['last_check_result']['command']
+    deployed.api('PUT', f'/v1/objects/services/{NODE}!functions', {'attrs': attributes})
+    command = deployed.check_now(NODE, 'functions')['last_check_result']['command']
     assert sorted(command[1:]) == ['--new', '--since', '-vv', '5m']

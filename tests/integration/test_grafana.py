@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 import urllib.parse
@@ -76,7 +77,10 @@ def written(shared_place: Path) -> Iterator[Icinga]:
     shutil.copy(TEMPLATES / 'icinga2' / 'tablefull-commands.conf', CONTRIBUTED)
     node = Icinga(shared_place / 'node')
     node.certify()
-    shutil.copy('/etc/icinga2/features-available/influxdb.conf', node.etc / 'features-enabled')
+    writer = Path('/etc/icinga2/features-available/influxdb.conf').read_text()
+    # The only line of the page that the stock configuration does not have.
+    writer = writer.replace('InfluxdbWriter "influxdb" {', 'InfluxdbWriter "influxdb" {\n  enable_send_metadata = true')
+    node.write('features-enabled/influxdb.conf', writer)
     node.write('conf.d/tablefull-services.conf', (TEMPLATES / 'icinga2' / 'tablefull-services.conf').read_text())
     node.write('conf.d/hosts-test.conf', HOSTS)
     commands = uncommented((TEMPLATES / 'nrpe' / 'tablefull.cfg').read_text())
@@ -97,6 +101,11 @@ def written(shared_place: Path) -> Iterator[Icinga]:
             yield node
 
 
+def named(alias: str, tags: dict[str, str]) -> str:
+    """A line in the legend, as Grafana writes it."""
+    return re.sub(r'\$tag_(\w+)', lambda name: tags[name[1]], alias)
+
+
 @pytest.mark.parametrize('panel', PANELS, ids=lambda panel: panel['title'])
 @pytest.mark.usefixtures('written')
 def test_every_panel_has_something_to_show(panel: dict[str, Any]) -> None:
@@ -108,7 +117,21 @@ def test_every_panel_has_something_to_show(panel: dict[str, Any]) -> None:
             # What the panel sorts by, and names its bars after.
             assert {'top', 'hostname'} <= set(series[0]['columns'])
         else:
-            assert {'hostname', 'metric'} == set(series[0]['tags'])
+            legend = [named(target['alias'], one['tags']) for one in series]
+            assert len(legend) == len(set(legend)), legend
+
+
+@pytest.mark.usefixtures('written')
+def test_states_are_those_of_icinga() -> None:
+    panel = next(panel for panel in PANELS if panel['type'] == 'state-timeline')
+    found = {
+        (one['tags']['hostname'], one['tags']['service']): one['values'][-1][1]
+        for one in ask(substituted(panel['targets'][0]['query']))
+    }
+    assert {host for host, _ in found} == {'local1', 'nrpe1'}
+    assert found['local1', 'tablefull-ferm'] == 1
+    (mapping,) = panel['fieldConfig']['defaults']['mappings']
+    assert [mapping['options'][str(state)]['text'] for state in range(4)] == ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN']
 
 
 @pytest.mark.usefixtures('written')

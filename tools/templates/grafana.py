@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tablefull.findings.finding import DOCUMENTS
-from tools.templates.grafana_panels import SOURCE, default, lines, ranking, steps
+from tools.templates.grafana_panels import SOURCE, default, lines, ranking, states, steps
 
 # Alike in every installation, so that a link to the dashboard stays a link, and an import replaces it.
 UID = 'tablefull-influxdb'
@@ -156,6 +156,16 @@ def rows() -> list[tuple[str, int, list[dict[str, Any]]]]:
                 ),
             ],
         ),
+        (
+            'States',
+            8,
+            [
+                states(
+                    'States of the services',
+                    'Only with enable_send_metadata = true in the InfluxdbWriter of Icinga, which is off by default.',
+                )
+            ],
+        ),
     ]
 
 
@@ -185,12 +195,15 @@ def dashboard() -> dict[str, Any]:
     panels: list[dict[str, Any]] = []
     top = 0
     for title, height, members in rows():
-        panels.append({'type': 'row', 'title': title, 'gridPos': {'h': 1, 'w': WIDTH, 'x': 0, 'y': top}})
+        place = {'h': 1, 'w': WIDTH, 'x': 0, 'y': top}
+        panels.append({'type': 'row', 'title': title, 'collapsed': False, 'panels': [], 'gridPos': place})
         top += 1
+        columns = min(3, len(members))
+        width = WIDTH // columns
         for index, panel in enumerate(members):
-            place = {'h': height, 'w': WIDTH // 3, 'x': index % 3 * (WIDTH // 3), 'y': top + index // 3 * height}
+            place = {'h': height, 'w': width, 'x': index % columns * width, 'y': top + index // columns * height}
             panels.append({**panel, 'gridPos': place})
-        top += -(-len(members) // 3) * height
+        top += -(-len(members) // columns) * height
     return {
         'uid': UID,
         'title': 'tablefull: network tables',

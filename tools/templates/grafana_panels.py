@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.templates.services import CHECKS
+from tools.templates.services import CHECKS, SERVICES
 
 MEASUREMENTS = '/^(tablefull-.*|nrpe|by_ssh)$/'
 SOURCE = {'type': 'influxdb', 'uid': '${datasource}'}
 GREEN, ORANGE, RED = 'green', 'orange', 'red'
+# As Icinga numbers and Icinga Web colours them.
+STATES = (('OK', GREEN), ('WARNING', ORANGE), ('CRITICAL', RED), ('UNKNOWN', 'purple'))
 
 
 def default(check: str, option: str) -> float:
@@ -71,7 +73,6 @@ def lines(
     metric: str,
     unit: str = 'short',
     thresholds: dict[str, Any] | None = None,
-    maximum: float | None = None,
     function: str = 'last',
 ) -> dict[str, Any]:
     """A graph over time, one line per host, or per host and metric where there are several."""
@@ -83,14 +84,13 @@ def lines(
         'custom': {
             'fillOpacity': 10,
             'lineWidth': 1,
-            'showPoints': 'never',
+            # A point with none near it is not on a line: after a day off, or with a long interval.
+            'showPoints': 'auto',
             # A host that was not checked for some minutes is no host at 0.
             'spanNulls': 600000,
             'thresholdsStyle': {'mode': 'dashed' if thresholds else 'off'},
         },
     }
-    if maximum is not None:
-        defaults['max'] = maximum
     alias = '$tag_hostname $tag_metric' if '|' in metric or '.' in metric else '$tag_hostname'
     return {
         'type': 'timeseries',
@@ -143,4 +143,39 @@ def ranking(
             {'id': 'merge', 'options': {}},
             {'id': 'sortBy', 'options': {'sort': [{'field': 'top', 'desc': True}]}},
         ],
+    }
+
+
+def states(title: str, about: str) -> dict[str, Any]:
+    """A bar over time for each service, in the colour of its state."""
+    query = (
+        f'SELECT max("state") FROM {MEASUREMENTS} '  # noqa: S608
+        'WHERE "service" =~ /^tablefull-/ AND "hostname" =~ /^${host:regex}$/ AND $timeFilter '
+        'GROUP BY time($__interval), "hostname", "service" fill(none)'
+    )
+    names = {
+        str(number): {'text': word, 'color': colour, 'index': number} for number, (word, colour) in enumerate(STATES)
+    }
+    longest = max(service.interval + service.retry for service in SERVICES)
+    return {
+        'type': 'state-timeline',
+        'title': title,
+        'description': about,
+        'datasource': SOURCE,
+        'fieldConfig': {
+            'defaults': {
+                'mappings': [{'type': 'value', 'options': names}],
+                'color': {'mode': 'thresholds'},
+                'thresholds': steps(),
+                'custom': {'fillOpacity': 70, 'lineWidth': 0, 'spanNulls': longest * 1000},
+            },
+            'overrides': [],
+        },
+        'options': {
+            'mergeValues': True,
+            'showValue': 'never',
+            'legend': {'displayMode': 'list', 'placement': 'bottom', 'showLegend': True},
+            'tooltip': {'mode': 'single', 'sort': 'none'},
+        },
+        'targets': [target(query, '$tag_hostname $tag_service')],
     }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
-
 from tablefull.findings.finding import Finding
 from tablefull.readers.modprobe_d import ModprobeConfiguration, normal
 from tablefull.readers.module_names import CLASSES, TRACKERS
 from tablefull.readers.modules import Modules
 from tablefull.readers.prevention import Prevention, prevention
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def describe(module: str, configuration: ModprobeConfiguration) -> str:
@@ -68,6 +69,8 @@ def _stopped(name: str, modules: Modules, configuration: ModprobeConfiguration) 
 
 def _expand(names: tuple[str, ...], modules: Modules) -> list[str]:
     """Names with '*' become the known modules they match."""
+    from fnmatch import fnmatchcase
+
     known = sorted({*CLASSES, *modules.loaded, *modules.built_in})
     expanded: list[str] = []
     for name in map(normal, names):

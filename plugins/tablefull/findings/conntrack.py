@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from tablefull.findings.conntrack_loss import expectations, log_unreadable, refused
 from tablefull.findings.conntrack_remedy import list_entries, persist, raise_limit, resize_hash
 from tablefull.findings.conntrack_seen import Seen
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import duration, number
+from tablefull.record import TYPE_CHECKING
 
-# What turns a breached range into a finding: (seen, severity, value, range as text).
-Breach = Callable[[Seen, str, float, str], Finding]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    # What turns a breached range into a finding: (seen, severity, value, range as text).
+    Breach = Callable[[Seen, str, float, str], Finding]
 
 
 def judge(seen: Seen, since: float) -> Iterator[Finding]:

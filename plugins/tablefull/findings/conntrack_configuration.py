@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings.conntrack_remedy import PRELOAD, key_of_maximum, persist, resize_hash
 from tablefull.findings.finding import Finding
 from tablefull.readers.conntrack import Conntrack
 from tablefull.readers.sysctl_d import Sysctls, parse_value
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAXIMUM = ('net.netfilter.nf_conntrack_max', 'net.nf_conntrack_max', 'net.ipv4.netfilter.ip_conntrack_max')
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings.conntrack_remedy import list_entries, raise_limit
 from tablefull.findings.conntrack_seen import LOST, Seen
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import duration, number, quantity
 from tablefull.readers.kernel_log import Event
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # From here on the kernel names the namespace of a full table, unless it is the first one.
 _NAMES_NAMESPACES = (6, 18)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings import ferm_rules
 from tablefull.findings.ferm_configuration import loads_nothing, newer, unreadable
 from tablefull.findings.ferm_seen import Seen
@@ -14,6 +12,8 @@ from tablefull.readers.systemd import Unit
 from tablefull.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tablefull.findings.ferm_reasons import Reasons
 
 # A start that resolves names waits for DNS; past this it is not just slow.

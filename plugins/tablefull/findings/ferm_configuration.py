@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings import ferm_rules
 from tablefull.findings.ferm_seen import Seen
 from tablefull.findings.finding import Finding
 from tablefull.findings.privilege import grant
 from tablefull.findings.wording import duration
 from tablefull.readers.ferm import CONFIGURATION, DEFAULTS
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The clock's steps and a file system's coarse time stamps.
 _SLACK = 2.0

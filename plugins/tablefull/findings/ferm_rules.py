@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.privilege import grant
 from tablefull.readers.ferm import Configuration
 from tablefull.readers.rule_traces import RuleTraces
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DRY_RUN = 'ferm --noexec --lines /etc/ferm/ferm.conf   # resolves names and runs its backticks, loads nothing'
 VERIFY = 'check_ferm --verify-rules   # as root: compares the rules, and runs `ferm --noexec --lines` for it'

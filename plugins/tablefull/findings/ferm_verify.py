@@ -6,14 +6,15 @@ and never a fault. A fault is what ferm made and is not there any more, in the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings.ferm_rules import DRY_RUN, VERIFY
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import quantity
 from tablefull.readers.rulesets import Rulesets
 from tablefull.readers.xtables import Chain, Key, Rule, Ruleset, same
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Interfaces that container and virtualisation software makes, and rules for.
 _VIRTUAL = ('docker', 'br-', 'virbr', 'cni', 'cali', 'flannel', 'podman', 'lxc', 'lxd', 'incus', 'veth', 'vnet', 'kube')

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import duration, quantity
 from tablefull.readers.files import ReadError
 from tablefull.readers.kernel_log import Event, KernelLog
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Rule(NamedTuple):
@@ -136,7 +136,7 @@ class Seen(NamedTuple):
 
 def judge(seen: Seen) -> Iterator[Finding]:
     """One finding for each kind of message; suppressed messages are added to the kind they must have been."""
-    hidden: Counter[str] = Counter()
+    hidden = dict.fromkeys(RULES, 0)
     unexplained: list[Event] = []
     present = {event.code for event in seen.log.events}
     for event in seen.of(SUPPRESSED):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.module_state import TRACKING_CLASSES, Seen, judged, matches, some, tracking, unexpected
 from tablefull.findings.unload import commands, dependents, unloading
 from tablefull.findings.wording import quantity
 from tablefull.readers.module_names import TRACKERS
 from tablefull.readers.modules import Module
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def judge(seen: Seen, missing: str) -> Iterator[Finding]:

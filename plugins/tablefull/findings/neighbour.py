@@ -6,8 +6,6 @@ table to be seen in neighbour_log.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.rates import Sample, growth, rate
 from tablefull.findings.wording import duration, number, quantity
@@ -17,7 +15,12 @@ from tablefull.readers.routes import Routes
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tablefull.readers.kernel_log import Event, KernelLog
+
+    # What turns a breached range into a finding: (seen, severity, value, range as text).
+    Breach = Callable[['Seen', str, float, str], Finding]
 
 LABELS = {4: 'arp', 6: 'ndp'}
 NAMES = {4: 'IPv4 neighbour table (ARP)', 6: 'IPv6 neighbour table (NDP)'}
@@ -117,10 +120,6 @@ class Seen(NamedTuple):
     def overflow_rate(self, family: int) -> float | None:
         """Refused neighbours per second since the previous run, None when unknown."""
         return rate(self.before, self.now, f'{LABELS[family]}_table_fulls', _BITS)
-
-
-# What turns a breached range into a finding: (seen, severity, value, range as text).
-Breach = Callable[[Seen, str, float, str], Finding]
 
 
 def needs_kernel_log(seen: Seen, since: float) -> bool:

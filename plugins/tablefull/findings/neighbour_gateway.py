@@ -6,13 +6,15 @@ The kernel takes most of them without a word. Only links that resolve neighbours
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.neighbour import Seen
 from tablefull.readers.neighbours import FAILED, NOARP, UNRESOLVED
 from tablefull.readers.routes import MAIN, Hop, Route
 from tablefull.readers.rtnetlink import address_text
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Without a gateway, routes as wide as this are as bad as a default: 0.0.0.0/1 with 128.0.0.0/1, 2000::/3. Wider than
 # any network somebody owns.

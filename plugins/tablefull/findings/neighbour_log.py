@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.neighbour import CACHES, NAMES, Seen
 from tablefull.findings.wording import duration
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def judge(seen: Seen) -> Iterator[Finding]:

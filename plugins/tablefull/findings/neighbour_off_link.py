@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from tablefull.findings.finding import Finding
 from tablefull.findings.neighbour import NAMES, Seen
 from tablefull.findings.neighbour_gateway import like_default, link_local, multicast, resolves
 from tablefull.findings.wording import quantity
 from tablefull.readers.neighbours import EXT_LEARNED, NOARP, PERMANENT, UNRESOLVED, Neighbour
 from tablefull.readers.rtnetlink import address_text
+from tablefull.record import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # Percent of gc_thresh3 from which such neighbours matter. A few off-link ones are normal where networks share a wire:
 # a foreign host's ARP request is enough to be learned; unresolved ones come with every scan of a network.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from tablefull.findings.wording import quantity
 from tablefull.readers.module_names import CLASSES
 from tablefull.readers.modules import Module
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 # Dependencies that only conntrack pulls in and that look at packets; libcrc32c and the like hurt nobody.
 _ORPHANS = ('nf_defrag_ipv4', 'nf_defrag_ipv6')

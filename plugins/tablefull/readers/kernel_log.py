@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
 
 from tablefull.readers.files import ReadError, below, is_live, monotonic_now, read_bytes, recording
 from tablefull.readers.kernel_messages import classify
 from tablefull.readers.kernel_records import Record, interesting, kmsg_position, parse_kmsg
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 # A record is at most 8 KiB; a smaller buffer would skip it with EINVAL.
 _BUFFER = 16384

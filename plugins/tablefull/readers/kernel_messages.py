@@ -8,9 +8,6 @@ Source: the printk calls in net/netfilter, net/ipv4, net/ipv6, net/core and lib/
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
 # (code, a word of the text, the whole text). Named groups become the subject; 'family' is translated; 'count' is the
 # number of events. The word is looked for first: a pattern costs more to compile than most runs of a check to read.
 # The order of the codes is that of the perfdata, and so part of the contract: add at the end.
@@ -98,14 +95,30 @@ BEGINNINGS = tuple(
 )
 
 
-@lru_cache(maxsize=64)
+# Of a flood thousands of records hold the same text. Not functools.lru_cache, whose import costs more than it saves.
+_KNOWN: dict[str, tuple[str, str, int] | None] = {}
+_MOST_KNOWN = 64
+
+
 def classify(text: str) -> tuple[str, str, int] | None:
     """What kind of network table message `text` (without timestamp and log header) is; None for any other text.
 
     (code, subject, count): the code of the kind; what the message names, '' when nothing; the number of events.
     """
+    if text not in _KNOWN:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[text] = _classify(text)
+    return _KNOWN[text]
+
+
+def _classify(text: str) -> tuple[str, str, int] | None:
     for code, word, pattern in PATTERNS:
-        match = re.fullmatch(pattern, text, re.ASCII) if word in text else None
+        if word not in text:
+            continue
+        import re  # almost no record comes this far
+
+        match = re.fullmatch(pattern, text, re.ASCII)
         if match:
             found = {name: value for name, value in match.groupdict().items() if value is not None}
             count = int(found.pop('count', '1'))

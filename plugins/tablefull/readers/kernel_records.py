@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from tablefull.readers.kernel_messages import BEGINNINGS
 from tablefull.record import NamedTuple
 
@@ -67,5 +65,7 @@ def _header(record: bytes) -> list[bytes] | None:
 def _unescape(text: bytes) -> str:
     r"""The kernel writes bytes below 0x20, from 0x7f on, and the backslash as \xHH."""
     if b'\\x' in text:
+        import re  # in few records only
+
         text = re.sub(rb'\\x([0-9a-fA-F]{2})', lambda match: bytes([int(match[1], 16)]), text)
     return text.decode('utf-8', 'backslashreplace')

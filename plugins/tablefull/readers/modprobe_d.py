@@ -6,8 +6,6 @@ follow kmod (libkmod/libkmod-config.c), whose own `modprobe -c` a test in tests/
 
 from __future__ import annotations
 
-import re
-
 from tablefull.readers.files import ReadError, drop_in_files, is_masked, read_optional, read_text
 from tablefull.record import NamedTuple
 
@@ -20,9 +18,8 @@ DIRECTORIES = (
 )
 
 _COMMANDS = ('alias', 'blacklist', 'install', 'options', 'remove', 'softdep')
-# Not \s: kmod takes a carriage return for a part of the name.
-_BLANKS = re.compile(r'[\t ]+')
-_BACKSLASH = re.compile(r'\\(.|\n)', re.DOTALL)
+# Not str.split(): kmod takes a carriage return for a part of the name.
+_BLANKS = '\t '
 
 
 class Line(NamedTuple):
@@ -73,17 +70,32 @@ def parse_modprobe(text: str, path: str) -> list[Line]:
     and a comment is continued like any other line: what stands below its backslash is a comment too.
     """
     lines = []
-    for joined in _BACKSLASH.sub(lambda match: match[1].strip('\n'), text).split('\n'):
+    for joined in _joined(text).split('\n'):
         if joined.startswith('#'):
             continue
-        command, name, rest = [*_BLANKS.split(joined.strip('\t '), maxsplit=2), '', ''][:3]
+        command, rest = _cut(joined.strip(_BLANKS))
+        name, rest = _cut(rest)
         if command == 'blacklist':
             rest = ''
         elif command == 'alias':
-            rest = normal(_BLANKS.split(rest)[0])
+            rest = normal(_cut(rest)[0])
         if command in _COMMANDS and name and (rest or command == 'blacklist'):
             lines.append(Line(command, normal(name), rest, path))
     return lines
+
+
+def _joined(text: str) -> str:
+    if '\\' not in text:
+        return text
+    import re  # hardly any file has one
+
+    return re.sub(r'\\(.|\n)', lambda match: match[1].strip('\n'), text, flags=re.DOTALL)
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """The first word, and what stands behind the blanks after it."""
+    word = text.partition(' ')[0].partition('\t')[0]
+    return word, text[len(word) :].lstrip(_BLANKS)
 
 
 def parse_command_line(text: str) -> tuple[list[Line], tuple[str, ...]]:

@@ -8,7 +8,6 @@ namespaces share; RTM_GETNEIGH, which lists this namespace's neighbours. Where n
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 
 from tablefull.readers.files import (
     ReadError,
@@ -32,7 +31,10 @@ from tablefull.readers.rtnetlink import (
     parse_name,
     parse_u32,
 )
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Neighbour states and flags, include/uapi/linux/neighbour.h; extended flags (NDA_FLAGS_EXT) follow from bit 8 on.
 INCOMPLETE, REACHABLE, FAILED, NOARP, PERMANENT = 0x01, 0x02, 0x20, 0x40, 0x80

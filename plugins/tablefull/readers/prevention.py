@@ -6,9 +6,6 @@ dependency, and a hand behave differently, and the line that everybody writes fi
 
 from __future__ import annotations
 
-import re
-from fnmatch import fnmatchcase
-
 from tablefull.readers.modprobe_d import Line, ModprobeConfiguration, normal
 from tablefull.record import NamedTuple
 
@@ -78,6 +75,9 @@ def _matches(name: str, pattern: str) -> bool:
     # Most lines are no pattern at all; and nobody writes one this long, which would take minutes to compile.
     if not any(character in pattern for character in '*?[') or len(pattern) > _LONGEST_PATTERN:
         return name == pattern
+    import re
+    from fnmatch import fnmatchcase
+
     try:
         return fnmatchcase(name, pattern)
     except re.error:

@@ -10,10 +10,12 @@ import os
 import select
 import signal
 import time
-from collections.abc import Sequence
 
 from tablefull.readers.files import ReadError
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROGRAMS = {
     'systemctl': 'show: asks systemd over D-Bus for the properties of a unit',

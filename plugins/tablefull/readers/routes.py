@@ -7,12 +7,14 @@ Sources: RTM_GETROUTE and RTM_GETRULE on the live host; the recordings ip-route.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
 
 from tablefull.readers.files import ReadError, is_live, read_optional, read_text, recording
 from tablefull.readers.links import Link
 from tablefull.readers.rtnetlink import GET_ROUTE, GET_RULE, INET, INET6, dump, of_family, parse_attributes, parse_u32
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 MAIN = 254
 _BUILT_IN = frozenset((253, MAIN, 255))  # default, main, local

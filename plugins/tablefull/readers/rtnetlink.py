@@ -11,10 +11,12 @@ import _socket
 import os
 import struct
 import time
-from collections.abc import Iterator
 
 from tablefull.readers.files import ReadError
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GET_LINK, GET_ROUTE, GET_NEIGHBOUR, GET_RULE, GET_NEIGHBOUR_TABLE = 18, 26, 30, 34, 66
 

@@ -6,12 +6,13 @@ apply in the order of their names whatever their directory; /etc/sysctl.conf com
 
 from __future__ import annotations
 
-import re
-
 from tablefull.readers.files import ReadError, drop_in_files, exists, is_masked, read_text
 from tablefull.record import NamedTuple
 
 DIRECTORIES = ('/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d', '/lib/sysctl.d')
+
+
+_DIGITS = frozenset('0123456789abcdefABCDEFxX')
 
 
 class Setting(NamedTuple):
@@ -62,7 +63,8 @@ def _normal(key: str) -> str:
 def parse_value(value: str) -> int | None:
     """A number as the kernel takes it: decimal, 0x hexadecimal, leading 0 octal; None for anything else."""
     # int() alone would take underscores, digits of any script, and more of them than can be printed.
-    if not re.fullmatch(r'-?[0-9a-fA-FxX]{1,20}', value):
+    digits = value.removeprefix('-')
+    if not 1 <= len(digits) <= 20 or not _DIGITS.issuperset(digits):
         return None
     try:
         if value.lower().startswith('0x'):

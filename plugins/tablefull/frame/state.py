@@ -11,6 +11,7 @@ import os
 import stat
 
 from tablefull.findings.finding import Finding
+from tablefull.frame.json_text import decode, encode
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,6 +31,19 @@ class Remembered(NamedTuple):
 
     content: dict[str, Any] | None
     findings: tuple[Finding, ...] = ()
+
+
+class Memory:
+    """What one check remembers: content from its last run, and what it wants its next run to know."""
+
+    def __init__(self, chosen: str | None, name: str) -> None:
+        self._place = (chosen, name)
+        self._remembered = load(chosen, name)
+        self.content = self._remembered.content
+
+    def save(self, content: dict[str, Any]) -> tuple[Finding, ...]:
+        """Replace what is remembered. Returns what went wrong, now or when it was loaded."""
+        return save(*self._place, content) or self._remembered.findings
 
 
 def directory(chosen: str | None) -> str:
@@ -84,10 +98,8 @@ def load(chosen: str | None, name: str) -> Remembered:
         return Remembered(None, (_unwritable(chosen, error),))
     finally:
         os.close(descriptor)
-    import json
-
     try:
-        content = json.loads(data)
+        content = decode(data.decode())
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
@@ -97,9 +109,7 @@ def load(chosen: str | None, name: str) -> Remembered:
 
 def save(chosen: str | None, name: str, content: dict[str, Any]) -> tuple[Finding, ...]:
     """Replace what is remembered under `name`. Returns the findings of a failure, () when it worked."""
-    import json
-
-    data = json.dumps(content, separators=(',', ':')).encode()
+    data = encode(content).encode()
     temporary = f'.{name}.{os.getpid()}'
     try:
         handle = _open_directory(directory(chosen), create=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tablefull.frame import options
+from tablefull.frame import option_table, options
 from tablefull.frame.options import COMMON, HelpAsked, Option, UsageError, missing_option, parse, parse_range
 
 TABLE = (
@@ -60,7 +60,7 @@ def test_a_list_given_twice_is_one_list() -> None:
 
 
 def test_a_percent_sign_is_a_star_that_zabbix_lets_pass() -> None:
-    assert options.parse_names('nf_%,xt_MASQ*') == ('nf_*', 'xt_MASQ*')
+    assert option_table.parse_names('nf_%,xt_MASQ*') == ('nf_*', 'xt_MASQ*')
 
 
 @given(st.text(max_size=12))
@@ -117,7 +117,13 @@ def test_a_relative_path_counts_from_the_working_directory(monkeypatch: pytest.M
 
 
 def test_times_have_units() -> None:
-    assert [options.parse_duration(text) for text in ('90', '90s', '15m', '2h', '1d')] == [90, 90, 900, 7200, 86400]
+    assert [option_table.parse_duration(text) for text in ('90', '90s', '15m', '2h', '1d')] == [
+        90,
+        90,
+        900,
+        7200,
+        86400,
+    ]
 
 
 def test_codes_to_ignore_are_a_list() -> None:

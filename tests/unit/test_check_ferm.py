@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import check_ferm
 from check_ferm import CHECK
 from tablefull.frame.plugin import main
-from tablefull.readers import programs, systemd
+from tablefull.looks import ferm as looks_ferm
+from tablefull.readers import ferm_presence, programs, systemd
 from tablefull.readers.ferm import Configuration, Settings
 from tests.unit.readers.test_ferm import CONFIGURATION, SETTINGS
 from tests.unit.readers.test_systemd import FAILED_RELOAD, gone, program
@@ -262,7 +262,7 @@ def live(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
     """The host itself, with programs and a systemd of our own."""
     monkeypatch.setattr(programs, '_DIRECTORIES', (str(directory),))
     monkeypatch.setattr(systemd, 'BOOTED', str(directory))
-    monkeypatch.setattr(check_ferm, 'installed', lambda root: True)
+    monkeypatch.setattr(ferm_presence, 'installed', lambda root: True)
 
 
 def test_a_systemctl_that_hangs_is_a_timeout_and_leaves_no_child(
@@ -284,7 +284,7 @@ def test_on_a_live_host_a_file_newer_than_the_last_load_is_a_warning(
     newest = tmp_path / 'ferm.conf'
     newest.write_text('')
     configuration = Configuration(True, (str(newest), os.stat(newest).st_mtime), (str(newest),))
-    monkeypatch.setattr(check_ferm, 'read_configuration', lambda root: configuration)
-    monkeypatch.setattr(check_ferm, 'read_settings', lambda root: Settings(True, 'yes'))
+    monkeypatch.setattr(looks_ferm, 'read_configuration', lambda root: configuration)
+    monkeypatch.setattr(looks_ferm, 'read_settings', lambda root: Settings(True, 'yes'))
     report = json.loads(main(CHECK, ['--output', 'json'])[1])
     assert 'ferm-configuration-newer' in {finding['code'] for finding in report['findings']}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-import check_neighbour
 from check_neighbour import CHECK
 from tablefull.findings import neighbour_off_link
 from tablefull.findings.catalogue import CATALOGUE
 from tablefull.frame.plugin import main
+from tablefull.looks import neighbour as looks_neighbour
 from tablefull.readers.files import ReadError
 from tablefull.readers.kernel_log import Event, KernelLog
 from tablefull.readers.links import Link
@@ -282,7 +282,7 @@ def test_the_live_host_is_judged_without_privilege(tmp_path: Path) -> None:
 
 def test_the_names_of_neighbour_codes_are_in_the_catalogue() -> None:
     sources = [*(Path(__file__).parents[2] / 'plugins/tablefull/findings').glob('neighbour*.py')]
-    sources.append(Path(__file__).parents[2] / 'plugins/check_neighbour.py')
+    sources.append(Path(__file__).parents[2] / 'plugins/tablefull/looks/neighbour.py')
     used = {code for source in sources for code in re.findall(r"'(neighbour-[a-z-]+)'", source.read_text())}
     used.remove('neighbour-table-overflow')  # the kernel log's name of its message
     assert used == {code for code in CATALOGUE if code.startswith('neighbour-')}
@@ -330,14 +330,14 @@ def test_what_was_seen_without_tables_is_not_remembered_as_nothing_refused(tmp_p
 def test_a_live_host_without_netlink_and_tables_is_judged_by_what_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_neighbour, 'read_tables', lambda root: [])
-    monkeypatch.setattr(check_neighbour, 'read_links', lambda root: {'eth0': Link('eth0', 2, 0x1043)})
-    monkeypatch.setattr(check_neighbour, 'read_neighbours', lambda root, links: Neighbours([], ()))
+    monkeypatch.setattr(looks_neighbour, 'read_tables', lambda root: [])
+    monkeypatch.setattr(looks_neighbour, 'read_links', lambda root: {'eth0': Link('eth0', 2, 0x1043)})
+    monkeypatch.setattr(looks_neighbour, 'read_neighbours', lambda root, links: Neighbours([], ()))
     monkeypatch.setattr(
-        check_neighbour, 'read_routes', lambda root, links: Routes([Route(bytes(4), 0, (Hop('eth0'),))], (4,))
+        looks_neighbour, 'read_routes', lambda root, links: Routes([Route(bytes(4), 0, (Hop('eth0'),))], (4,))
     )
     log = KernelLog('/dev/kmsg', (Event('neighbour-table-overflow', '', 1, 'overflow', 1.0),), 1, now_seconds=2.0)
-    monkeypatch.setattr('tablefull.readers.kernel_log.read_kernel_log', lambda root, since: log)
+    monkeypatch.setattr('tablefull.readers.kernel_log.read_kernel_log', lambda root, since, journal: log)
     found = codes('/', tmp_path)
     assert found.pop('neighbour-not-seen') == 'info'
     assert found == {
@@ -373,7 +373,7 @@ def test_addresses_that_netlink_refuses_do_not_hide_the_rest(tmp_path: Path, mon
         raise ReadError('addresses of this host', 'Address family not supported', errno.EAFNOSUPPORT)
 
     root = host(tmp_path / 'root', statistics(entries=3))
-    monkeypatch.setattr(check_neighbour, 'read_addresses', refuse)
+    monkeypatch.setattr(looks_neighbour, 'read_addresses', refuse)
     assert Checked(root, tmp_path / 'state').code == 3
     shutil.rmtree(tmp_path / 'root/proc/net/stat')
     checked = Checked(root, tmp_path / 'state', '--missing', 'ok', '-v')

@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / 'plugins'
 
 MODULES = frozenset(
-    '__future__ _json argparse collections collections.abc datetime difflib errno fnmatch functools gc glob ipaddress json '
-    'math nagiosplugin operator os psutil pwd re select signal stat struct sys time traceback typing zlib'.split()
+    '__future__ _json argparse collections collections.abc datetime difflib errno fnmatch functools gc glob '
+    'ipaddress json math nagiosplugin operator os psutil pwd re select signal stat struct sys time traceback typing '
+    'zlib'.split()
 )
 # Of these modules, which could do anything, the names that only look, compute, or concern this process alone.
 HARMLESS = {

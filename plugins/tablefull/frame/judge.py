@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import nagiosplugin
 
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import number
+from tablefull.frame.look import Look, Threshold
 from tablefull.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,6 +96,42 @@ def threshold(
     """A Measure judged by the options `<prefix>warning` and `<prefix>critical`, unless its code is ignored."""
     limits = [getattr(options, f'{prefix}{severity}', None) for severity in ('warning', 'critical')]
     return Measure(label, None if code in (options.ignore or ()) else breach, *limits)
+
+
+class Looking(nagiosplugin.Resource):
+    """A look as a Resource: its findings and its numbers are the metrics."""
+
+    def __init__(self, look: Callable[[], Look], ignored: tuple[str, ...] | None) -> None:
+        self._look = look
+        self._ignored = ignored or ()
+        self.looked: Look | None = None
+
+    def probe(self) -> Iterator[nagiosplugin.Metric]:
+        """Acquire, judge, remember."""
+        looked = self.looked = self._look()
+        yield from finding_metrics(looked.findings, self._ignored)
+        for found in looked.numbers:
+            yield nagiosplugin.Metric(found.label, found.value, found.unit, found.least, found.most)
+
+    def healthy(self) -> str:
+        """The sentence when there is nothing to report."""
+        return '' if self.looked is None else self.looked.healthy()
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """Everything read, for -vv."""
+        return () if self.looked is None else self.looked.facts()
+
+    def measure(self, judged: Threshold, options: Any) -> Measure:
+        """The context of one label."""
+        rule = judged.breach
+        if rule is None:
+            return Measure(judged.label)
+
+        def breach(severity: str, value: float, limits: str) -> Finding:
+            assert self.looked is not None  # a metric exists only after the probe
+            return rule(self.looked.seen, severity, value, limits)
+
+        return threshold(judged.label, judged.code, breach, options, judged.prefix)
 
 
 def ordered(results: Iterable[Any]) -> list[Finding]:

@@ -13,7 +13,8 @@ import nagiosplugin
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import number
 from tablefull.frame import options as option_tables
-from tablefull.frame.judge import FindingContext, FindingSummary, Measure, ordered
+from tablefull.frame.judge import FindingContext, FindingSummary, Looking, Measure, ordered
+from tablefull.frame.look import Look, Threshold
 from tablefull.frame.output import EXIT_CODES, Report, as_json, as_text
 from tablefull.readers.files import ReadError, check_root
 from tablefull.record import TYPE_CHECKING, NamedTuple
@@ -60,6 +61,13 @@ class Check(NamedTuple):
     def all_options(self) -> tuple[option_tables.Option, ...]:
         """Its own options, then the common ones."""
         return self.options + option_tables.COMMON
+
+
+def looking(options: argparse.Namespace, look: Callable[[], Look], thresholds: tuple[Threshold, ...]) -> Acquired:
+    """A check whose `look` is judged by `thresholds`, one for each label in the order of the perfdata."""
+    resource = Looking(look, options.ignore)
+    measures = tuple(resource.measure(judged, options) for judged in thresholds)
+    return Acquired(resource, measures, resource.healthy, resource.facts)
 
 
 class TimedOut(BaseException):

@@ -15,6 +15,7 @@ from tablefull.frame.json_text import decode, encode
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 PACKAGED = '/var/lib/tablefull'
@@ -44,6 +45,11 @@ class Memory:
     def save(self, content: dict[str, Any]) -> tuple[Finding, ...]:
         """Replace what is remembered. Returns what went wrong, now or when it was loaded."""
         return save(*self._place, content) or self._remembered.findings
+
+
+def remembering(check: str, options: Any) -> Callable[[], Memory]:
+    """What brings the memory of a check with the options --state-dir and --root to mind, when it is asked for."""
+    return lambda: Memory(options.state_dir, key(check, options.root))
 
 
 def directory(chosen: str | None) -> str:

@@ -11,12 +11,11 @@ import collections
 import os
 import re
 
-from tablefull.readers.files import ReadError, below, exists, list_directory, read_optional
+from tablefull.readers.files import ReadError, below, list_directory, read_optional
 from tablefull.record import NamedTuple
 
 DEFAULTS = '/etc/default/ferm'
 CONFIGURATION = '/etc/ferm/ferm.conf'
-_PROGRAMS = ('/usr/sbin/ferm', '/sbin/ferm', '/usr/local/sbin/ferm')
 _MOST_FILES = 1000
 _PORTS = frozenset(('dport', 'sport', 'dports', 'sports', 'destination-ports', 'source-ports'))
 
@@ -73,11 +72,6 @@ class Words(NamedTuple):
     includes: dict[str, bool]
     asked: frozenset[str]
     certain: frozenset[str]
-
-
-def installed(root: str) -> bool:
-    """Whether the program is there. A captured tree rarely holds it."""
-    return any(exists(root, path) for path in _PROGRAMS)
 
 
 def read_settings(root: str) -> Settings:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tablefull.readers.ferm import (
     Settings,
-    installed,
     parse_configuration,
     parse_settings,
     read_configuration,
@@ -197,11 +196,6 @@ def test_a_closed_directory_is_named_and_not_taken_for_a_missing_file(
     configuration = read_configuration(str(tmp_path))
     assert configuration.present is None
     assert configuration.denied == ('/etc/ferm/ferm.conf',)
-
-
-def test_the_program_is_looked_for_where_packages_put_it(tmp_path: Path) -> None:
-    assert not installed(tree(tmp_path, {}))
-    assert installed(tree(tmp_path, {'/usr/sbin/ferm': ''}))
 
 
 @given(st.data())

@@ -78,58 +78,75 @@ def judge(seen: Seen) -> Iterator[Finding]:
             continue
         for hop in route.hops:
             link = resolves(seen, hop.device)
-            if hop.gateway is None and link and not hop.tunnel:
-                yield _without_gateway(seen, route, hop)
+            if fault(seen, route, hop) == 'neighbour-gateway-missing':
+                yield _finding(seen, route, hop, 'neighbour-gateway-missing')
             elif hop.gateway is None and link is None and not hop.tunnel:
                 unseen.append(f'{describe(route, hop)}: whether {hop.device} is point-to-point')
-    unresolved = False
+    told = set()
     for route, hop in gateways(seen):
-        if _own(seen, hop):
-            yield _own_address(seen, route, hop)
-        elif _off_link(seen, hop):
-            yield _outside(seen, route, hop)
-        elif _state(seen, hop) & UNRESOLVED:
-            if not unresolved:
-                yield _unresolved(seen)
-            unresolved = True
-        if seen.addresses is None and not _own(seen, hop) and needs_addresses(seen):
+        wrong = fault(seen, route, hop)
+        # Those that do not answer are told together.
+        if wrong and (wrong != 'neighbour-gateway-unresolved' or wrong not in told):
+            yield _finding(seen, route, hop, wrong)
+        told.add(wrong)
+        if seen.addresses is None and not own_device(seen, hop) and needs_addresses(seen):
             unseen.append(f'{describe(route, hop)}: whether the gateway is an address of this host')
     yield from _not_seen(seen, unseen)
 
 
+def fault(seen: Seen, route: Route, hop: Hop) -> str:
+    """The code of what is wrong with one way out of a route like_default(); '' when nothing is, or nothing tells."""
+    link = resolves(seen, hop.device)
+    if hop.gateway is None:
+        return 'neighbour-gateway-missing' if link and not hop.tunnel else ''
+    if route.length or link is False:
+        return ''
+    if own_device(seen, hop):
+        return 'neighbour-gateway-own-address'
+    if _off_link(seen, hop):
+        return 'neighbour-gateway-off-link'
+    return 'neighbour-gateway-unresolved' if neighbour_state(seen, hop) & UNRESOLVED else ''
+
+
+def _finding(seen: Seen, route: Route, hop: Hop, code: str) -> Finding:
+    # Most hosts never need the words.
+    from tablefull.findings.neighbour_gateway_findings import finding
+
+    return finding(seen, route, hop, code)
+
+
+def severity_of(seen: Seen, route: Route, code: str) -> str:
+    """What a fault is worth on this route."""
+    if code == 'neighbour-gateway-off-link':
+        return 'warning'
+    if code == 'neighbour-gateway-unresolved':
+        return 'critical' if _cut_off(seen) else 'warning'
+    # A route that is not in use does no harm yet.
+    return 'critical' if _in_use(seen, route) else 'warning'
+
+
 def describe(route: Route, hop: Hop) -> str:
     """A route as iproute2 writes it."""
-    return ' '.join([_prefix(route), _way(route, hop), *_place(route)])
+    return ' '.join([prefix(route), way(route, hop), *place(route)])
 
 
-def _prefix(route: Route) -> str:
+def prefix(route: Route) -> str:
+    """'default', or the destination with its length."""
     return f'{address_text(route.destination)}/{route.length}' if route.length else 'default'
 
 
-def _way(route: Route, hop: Hop) -> str:
+def way(route: Route, hop: Hop) -> str:
+    """'via GATEWAY dev DEVICE', with the family where it is not that of the route."""
     if hop.gateway is None:
         return f'dev {hop.device}'
     family = '' if len(hop.gateway) == len(route.destination) else 'inet ' if len(hop.gateway) == 4 else 'inet6 '
     return f'via {family}{address_text(hop.gateway)} dev {hop.device}'
 
 
-def _place(route: Route) -> list[str]:
+def place(route: Route) -> list[str]:
+    """The words that tell the route from others of its prefix: table and metric, where they are not the default."""
     table = ['table', str(route.table)] if route.table != MAIN else []
     return [*table, 'metric', str(route.metric)] if route.metric else table
-
-
-def _repair(route: Route, wrong: Hop) -> tuple[str, ...]:
-    """What gives a route its gateway. `replace` finds it by prefix, table and metric, and takes all its hops away."""
-    ways = [f'via GATEWAY dev {hop.device}' if hop == wrong else _way(route, hop) for hop in route.hops]
-    if len(ways) == 1:
-        words = [_prefix(route), ways[0], *_place(route)]
-    else:
-        words = [_prefix(route), *_place(route), *(f'nexthop {way}' for way in ways)]
-    ip = f'ip -{_family(route.destination)}'
-    return (
-        f'{ip} route replace {" ".join(words)}',
-        f'{ip} neigh flush dev {wrong.device}  # after that: drops what was learned',
-    )
 
 
 def gateways(seen: Seen) -> list[tuple[Route, Hop]]:
@@ -154,10 +171,6 @@ def _in_use(seen: Seen, route: Route) -> bool:
     )
 
 
-def _severity(seen: Seen, route: Route) -> str:
-    return 'critical' if _in_use(seen, route) else 'warning'
-
-
 def _domain(seen: Seen, device: str) -> int:
     """The VRF a device belongs to: addresses of different ones may be the same. 0 is outside every VRF."""
     link = seen.links.get(device)
@@ -167,7 +180,7 @@ def _domain(seen: Seen, device: str) -> int:
     return link.table or (above.table if above is not None else None) or 0
 
 
-def _own(seen: Seen, hop: Hop) -> str:
+def own_device(seen: Seen, hop: Hop) -> str:
     """The device that has the gateway's address, '' when none has."""
     assert hop.gateway is not None
     for own in (*(seen.addresses or ()), *seen.sources):
@@ -197,50 +210,12 @@ def _off_link(seen: Seen, hop: Hop) -> bool:
     )
 
 
-def _state(seen: Seen, hop: Hop) -> int:
+def neighbour_state(seen: Seen, hop: Hop) -> int:
     """The neighbour state of a gateway, 0 when it is no neighbour at present."""
     for entry in seen.neighbours.entries:
         if entry.address == hop.gateway and entry.device == hop.device:
             return entry.state
     return 0
-
-
-def _without_gateway(seen: Seen, route: Route, hop: Hop) -> Finding:
-    family = f'IPv{_family(route.destination)}'
-    return Finding(
-        'neighbour-gateway-missing',
-        _severity(seen, route),
-        f'{family} default route on {hop.device} has no gateway: every destination becomes a neighbour',
-        (describe(route, hop), f'{hop.device} resolves neighbours: it is no point-to-point link'),
-        _repair(route, hop),
-    )
-
-
-def _own_address(seen: Seen, route: Route, hop: Hop) -> Finding:
-    assert hop.gateway is not None
-    gateway = address_text(hop.gateway)
-    return Finding(
-        'neighbour-gateway-own-address',
-        _severity(seen, route),
-        f'default gateway {gateway} is an address of this host: every destination becomes a neighbour',
-        (describe(route, hop), f'{gateway} is configured on {_own(seen, hop)}'),
-        _repair(route, hop),
-    )
-
-
-def _outside(seen: Seen, route: Route, hop: Hop) -> Finding:
-    assert hop.gateway is not None
-    gateway = address_text(hop.gateway)
-    return Finding(
-        'neighbour-gateway-off-link',
-        'warning',
-        f'default gateway {gateway} is outside every network connected to {hop.device}',
-        (describe(route, hop), f'no address and no route makes {gateway} reachable on {hop.device}'),
-        (
-            f'ip -{_family(hop.gateway)} address show dev {hop.device}  # is an address or its prefix length wrong?',
-            f'ip -{_family(hop.gateway)} route add {gateway} dev {hop.device} scope link  # if it is meant to be so',
-        ),
-    )
 
 
 def _cut_off(seen: Seen) -> bool:
@@ -255,32 +230,11 @@ def _cut_off(seen: Seen) -> bool:
         if like_default(route) and route.table == MAIN and _in_use(seen, route)
         for hop in route.hops
     ]
-    return bool(used) and all(hop.gateway is not None and _state(seen, hop) & FAILED for _, hop in used)
+    return bool(used) and all(hop.gateway is not None and neighbour_state(seen, hop) & FAILED for _, hop in used)
 
 
-def _unresolved(seen: Seen) -> Finding:
-    """Gateways that do not answer: critical when the host is cut off."""
-    states = [(route, hop, _state(seen, hop)) for route, hop in gateways(seen)]
-    silent = [(route, hop, state) for route, hop, state in states if state & UNRESOLVED]
-    _, hop, _ = silent[0]
-    assert hop.gateway is not None
-    return Finding(
-        'neighbour-gateway-unresolved',
-        'critical' if _cut_off(seen) else 'warning',
-        f'default gateway {address_text(hop.gateway)} on {hop.device} does not answer'
-        + (f' (+{len(silent) - 1} more)' if len(silent) > 1 else ''),
-        tuple(
-            f'{describe(route, hop)}: neighbour {"FAILED" if state & FAILED else "INCOMPLETE"}'
-            for route, hop, state in silent
-        ),
-        (
-            f'ip -{_family(hop.gateway)} neigh show dev {hop.device}',
-            f'ping -c 3 {address_text(hop.gateway)}{"%" + hop.device if link_local(hop.gateway) else ""}',
-        ),
-    )
-
-
-def _family(address: bytes) -> int:
+def family_of(address: bytes) -> int:
+    """4 or 6."""
     return 4 if len(address) == 4 else 6
 
 
@@ -288,7 +242,7 @@ def _not_seen(seen: Seen, reasons: list[str]) -> Iterator[Finding]:
     for family in (4, 6):
         if seen.concerns(family) and family not in seen.routes.families:
             reasons.append(f'IPv{family} routes: neither rtnetlink nor a file shows them')
-        gateway = any(_family(hop.gateway or b'') == family for _, hop in gateways(seen))
+        gateway = any(family_of(hop.gateway or b'') == family for _, hop in gateways(seen))
         if gateway and family not in seen.neighbours.families:
             reasons.append(f'IPv{family} neighbours: neither rtnetlink nor a file shows whether the gateway answers')
     if not seen.routes.complete:

@@ -44,7 +44,7 @@ EXT_LEARNED, EXT_VALIDATED = 0x10, 0x4 << 8
 _NDTMSG = struct.Struct('=BBH')
 _NDA_DST, _NDA_FLAGS_EXT = 1, 15
 _NDMSG = struct.Struct('=BBHiHBB')
-_NDTA_NAME, _NDTA_THRESH3, _NDTA_CONFIG, _NDTA_STATS = 1, 4, 5, 7
+_NDTA_NAME, _NDTA_THRESH1, _NDTA_THRESH2, _NDTA_THRESH3, _NDTA_CONFIG, _NDTA_STATS = 1, 2, 3, 4, 5, 7
 _STATISTICS = (
     'allocs',
     'destroys',
@@ -68,12 +68,16 @@ class Table(NamedTuple):
     entries     neighbours of all namespaces, permanent ones included
     limit       gc_thresh3; 0 lets nothing in; None when it cannot be seen
     statistics  counters by the kernel's names, summed over CPUs; `table_fulls` only since 4.3
+    gc_thresh1  below it nothing is thrown out; None when it cannot be seen, and never judged
+    gc_thresh2  above it old neighbours are thrown out; the same
     """
 
     family: int
     entries: int
     limit: int | None
     statistics: dict[str, int]
+    gc_thresh1: int | None = None
+    gc_thresh2: int | None = None
 
 
 class Neighbour(NamedTuple):
@@ -111,8 +115,13 @@ def parse_table(payload: bytes) -> Table | None:
     names = _STATISTICS[: len(counters) // 8]
     values = struct.unpack_from(f'={len(names)}Q', counters)
     entries: int = struct.unpack_from('=HHI', config)[2]
-    # gc_thresh3 is an int to the kernel: a negative one lets as little in as 0.
-    return Table(family, entries, limit if limit < 1 << 31 else 0, dict(zip(names, values)))
+    others = [parse_u32(attributes.get(number), 'neighbour tables') for number in (_NDTA_THRESH1, _NDTA_THRESH2)]
+    return Table(family, entries, _threshold(limit), dict(zip(names, values)), *map(_threshold, others))
+
+
+def _threshold(value: int | None) -> int | None:
+    """A gc_thresh is an int to the kernel: a negative one lets as little in as 0."""
+    return value if value is None or 0 <= value < 1 << 31 else 0
 
 
 def parse_neighbour(payload: bytes, names: Mapping[int, str]) -> Neighbour | None:
@@ -171,8 +180,9 @@ def _table_from_files(root: str, family: int) -> list[Table]:
         return []
     found = parse_statistics(text, path, 'forced_gc_runs')
     statistics = {column: found.total(column) or 0 for column in found.columns}
-    limit = read_number(root, f'/proc/sys/net/ipv{family}/neigh/default/gc_thresh3')
-    return [Table(family, statistics.pop('entries'), None if limit is None else max(0, limit), statistics)]
+    sysctl = f'/proc/sys/net/ipv{family}/neigh/default/gc_thresh'
+    first, second, limit = (_threshold(read_number(root, f'{sysctl}{number}')) for number in (1, 2, 3))
+    return [Table(family, statistics.pop('entries'), limit, statistics, first, second)]
 
 
 def read_neighbours(root: str, links: Mapping[str, Link]) -> Neighbours:

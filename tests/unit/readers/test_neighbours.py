@@ -41,6 +41,7 @@ def test_recorded_tables_are_one_per_family_however_many_devices() -> None:
     found = [table for table in map(parse_table, recorded('neighbour-tables')) if table]
     assert [(table.family, table.limit) for table in found] == [(4, 1024), (6, 1024)]
     assert all('table_fulls' in table.statistics for table in found)
+    assert [(table.gc_thresh1, table.gc_thresh2) for table in found] == [(128, 512), (128, 512)]
 
 
 def test_statistics_are_in_the_order_of_netlink_not_of_proc() -> None:
@@ -131,6 +132,20 @@ def test_a_namespace_that_is_not_the_first_has_no_files(tmp_path: Path) -> None:
 def test_a_limit_that_cannot_be_seen_is_none(tmp_path: Path) -> None:
     root = tree(tmp_path, {'/proc/net/stat/arp_cache': HEADER_2_6_18 + '\n' + '00000001 ' * 11 + '\n'})
     assert [table.limit for table in read_tables(root)] == [None]
+
+
+def test_all_three_thresholds_are_read_from_files(tmp_path: Path) -> None:
+    row = '/proc/sys/net/ipv4/neigh/default/gc_thresh'
+    root = tree(
+        tmp_path,
+        {
+            '/proc/net/stat/arp_cache': HEADER_2_6_18 + '\n' + '00000001 ' * 11 + '\n',
+            f'{row}1': '-1\n',
+            f'{row}2': '2\n',
+            f'{row}3': '3\n',
+        },
+    )
+    assert [(table.gc_thresh1, table.gc_thresh2, table.limit) for table in read_tables(root)] == [(0, 2, 3)]
 
 
 def test_a_mounted_host_is_asked_through_the_kernel_it_shares(tmp_path: Path) -> None:

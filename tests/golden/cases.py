@@ -15,9 +15,11 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tablefull.frame.plugin import Check, main
+from tablefull.snapshot.main import answer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.join(os.path.dirname(HERE), 'fixtures')
@@ -88,6 +90,24 @@ def execute(case: str, run: str, *options: str) -> tuple[int, str]:
     """(exit code, output) of a run on a tree, with `options` beside its own and nothing remembered of other runs."""
     name, *own = run.split()
     check: Check = importlib.import_module(f'check_{name}').CHECK
+
+    def with_options(*place: str) -> tuple[int, str]:
+        return main(check, [*own, *options, *place])
+
+    return on_tree(case, with_options, lambda *place: main(check, [*own, *place]))
+
+
+def snapshot(case: str, *options: str) -> tuple[int, str]:
+    """(exit code, output) of `tablefull snapshot` on a tree."""
+
+    def take(*place: str) -> tuple[int, str]:
+        return answer([*options, *place])
+
+    return on_tree(case, take, take)
+
+
+def on_tree(case: str, run: Callable[..., tuple[int, str]], before: Callable[..., tuple[int, str]]) -> tuple[int, str]:
+    """What `run` returns for the options of a tree, after `before` on what the tree was earlier, if it tells."""
     tree = os.path.join(FIXTURES, case)
     with tempfile.TemporaryDirectory(prefix='tablefull-') as directory:
         state = os.path.join(directory, 'state')
@@ -97,11 +117,11 @@ def execute(case: str, run: str, *options: str) -> tuple[int, str]:
             root = os.path.join(directory, 'host')
             shutil.copytree(tree, root, symlinks=True)
             shutil.copytree(earlier, root, dirs_exist_ok=True)
-            main(check, [*own, '--root', root, '--state-dir', state])
+            before('--root', root, '--state-dir', state)
             shutil.copytree(tree, root, symlinks=True, dirs_exist_ok=True)
         else:
             root = tree
-        code, output = main(check, [*own, *options, '--root', root, '--state-dir', state])
+        code, output = run('--root', root, '--state-dir', state)
     # What a user sees must tell of the host, not of where its tree lies.
     assert root not in output and directory not in output, output
     return code, output
@@ -115,6 +135,14 @@ def text_of(case: str, run: str) -> str:
 def json_of(case: str, run: str) -> str:
     """The content of the golden .json: --output json, over many lines, keys in their order."""
     return json.dumps(json.loads(execute(case, run, '--output', 'json')[1]), indent=2) + '\n'
+
+
+def snapshot_of(case: str) -> str:
+    """The content of the golden snapshot.json; what depends on the moment, and not on the tree, is left out."""
+    taken = json.loads(snapshot(case)[1])
+    for name in ('time', 'duration'):
+        del taken[name]
+    return json.dumps(taken, indent=2) + '\n'
 
 
 def golden(case: str, run: str, form: str) -> str:

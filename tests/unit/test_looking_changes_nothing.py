@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / 'plugins'
 
 MODULES = frozenset(
-    '__future__ _json argparse collections collections.abc datetime difflib errno fnmatch functools gc glob '
-    'ipaddress json math nagiosplugin operator os psutil pwd re select signal stat struct sys time traceback typing '
-    'zlib'.split()
+    '__future__ _json _signal _thread argparse collections collections.abc datetime difflib errno fnmatch '
+    'functools gc glob ipaddress json math nagiosplugin operator os psutil pwd re select signal stat struct sys '
+    'time traceback typing zlib'.split()
 )
 # Of these modules, which could do anything, the names that only look, compute, or concern this process alone.
 HARMLESS = {
@@ -31,6 +31,8 @@ HARMLESS = {
         'ITIMER_REAL SIGALRM SIGCHLD SIGKILL SIGPIPE SIG_BLOCK SIG_DFL SIG_SETMASK SIG_UNBLOCK pthread_sigmask '
         'setitimer signal'.split()
     ),
+    '_signal': frozenset('ITIMER_REAL SIGALRM SIGCHLD SIG_DFL SIG_UNBLOCK pthread_sigmask setitimer signal'.split()),
+    '_thread': frozenset('allocate_lock start_new_thread'.split()),
     '_socket': frozenset('AF_NETLINK NETLINK_ROUTE SOCK_CLOEXEC SOCK_RAW inet_ntop inet_pton'.split()),
     'psutil': frozenset(('net_if_addrs',)),
 }

@@ -12,6 +12,26 @@ LIMIT = 4 * 1024 * 1024
 _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ENXIO, errno.ENODEV))
 
 
+# When whoever asks must have the answer, on the clock of time.monotonic(); None where an alarm ends the wait.
+_answer_by: float | None = None
+
+
+def answer_by(moment: float | None) -> None:
+    """Wait for nothing that may hang (a program, a socket) beyond `moment`. For a thread, which no alarm reaches."""
+    global _answer_by
+    _answer_by = moment
+
+
+def patience(seconds: float | None) -> float | None:
+    """At most `seconds`, and not beyond what answer_by() says; None is without end."""
+    if _answer_by is None:
+        return seconds
+    import time
+
+    left = max(0.0, _answer_by - time.monotonic())
+    return left if seconds is None else min(seconds, left)
+
+
 class ReadError(Exception):
     """A file is there but its content cannot be had, or makes no sense.
 

@@ -169,6 +169,11 @@ def _log(root: str, path: str, read: Callable[[], bytes], since_seconds: float) 
     return log._replace(events=younger(log, records, since_seconds))
 
 
+def narrowed(log: KernelLog, seconds: float) -> KernelLog:
+    """The log with the events of the last so many seconds only, as if no more had been asked for."""
+    return log._replace(events=tuple(event for event in log.events if log.age(event) <= seconds))
+
+
 def younger(log: KernelLog, records: Iterable[Record], seconds: float) -> tuple[Event, ...]:
     """The events that `records` tell of, without those older than so many seconds at the moment of `log`."""
     oldest = log.now_seconds - seconds

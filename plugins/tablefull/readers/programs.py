@@ -11,7 +11,7 @@ import select
 import signal
 import time
 
-from tablefull.readers.files import ReadError
+from tablefull.readers.files import ReadError, patience
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ def run_program(name: str, arguments: Sequence[str], limit: int = 1 << 20, secon
     path = find_program(name)
     if path is None:
         raise FileNotFoundError(name)
-    # A parent that ignores its children hands that down, and then the kernel keeps no exit code for us.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        # A parent that ignores its children hands that down, and then the kernel keeps no exit code for us.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    except ValueError:
+        pass  # a thread may not; whoever started it has done so
     output, errors = os.pipe(), os.pipe()
     # The alarm may strike only where the child is known and can be ended.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM,))
@@ -68,7 +71,7 @@ def run_program(name: str, arguments: Sequence[str], limit: int = 1 << 20, secon
     try:
         child = _spawn(path, arguments, output[1], errors[1])
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        told = _collect(path, child, (output[0], errors[0]), limit, seconds)
+        told = _collect(path, child, (output[0], errors[0]), limit, patience(seconds))
         status = os.waitpid(child, 0)[1]
         child = None
     finally:
@@ -118,7 +121,7 @@ def _collect(path: str, child: int, pipes: tuple[int, int], limit: int, seconds:
         left = None if ends is None else max(0, int((ends - time.monotonic()) * 1000))
         ready = poll.poll(left)
         if not ready:
-            raise ReadError(path, f'no answer within {seconds:g} s')
+            raise ReadError(path, f'no answer within {seconds:.3g} s')
         for descriptor, _ in ready:
             piece = os.read(descriptor, 1 << 16)
             # Complaints behind the first are read too, so that a talkative program does not wait for us.

@@ -12,7 +12,7 @@ import os
 import struct
 import time
 
-from tablefull.readers.files import ReadError
+from tablefull.readers.files import ReadError, patience
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -75,10 +75,13 @@ def _dump_once(request: int, body: bytes, what: str, most: int) -> tuple[Dump, b
     """One dump, and whether it was interrupted by a change."""
     payloads: list[bytes] = []
     interrupted = False
-    end = time.monotonic() + _SECONDS
+    seconds = patience(_SECONDS)
+    assert seconds is not None
+    end = time.monotonic() + seconds
     connection = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE)
     try:
-        connection.settimeout(_SECONDS)
+        # A timeout of 0 would mean not to wait at all, and another error.
+        connection.settimeout(max(0.01, seconds))
         connection.sendto(_HEADER.pack(_HEADER.size + len(body), request, _REQUEST_DUMP, 1, 0) + body, (0, 0))
         while time.monotonic() < end:
             data, (sender, _) = connection.recvfrom(_ANSWER)

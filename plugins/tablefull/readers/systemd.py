@@ -122,7 +122,7 @@ def parse_unit(text: str, source: str) -> Unit:
         values.get('ConditionResult') != 'no' or seconds['changed'] is None,
         values.get('ExecStart', ''),
         **seconds,
-        reload_signal=_signal(values.get('ExecReload', '')),
+        reload_signal=_signal_of(values.get('ExecReload', '')),
     )
 
 
@@ -137,7 +137,7 @@ def _status(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _signal(command: str) -> str:
+def _signal_of(command: str) -> str:
     match = re.search(r'code=(?:killed|dumped) ; status=[0-9]+/(\w+)', command)
     return match[1] if match is not None else ''
 

@@ -1,4 +1,7 @@
-"""The `tablefull` command: `tablefull explain CODE` prints the page of a finding."""
+"""The `tablefull` command: `tablefull explain CODE` prints the page of a finding, `tablefull snapshot` everything.
+
+launch.py, the entry point, takes snapshots without coming here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ except ImportError as error:
     print(f'TABLEFULL UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
     sys.exit(3)
 
-DESCRIPTION = 'Explain what the checks of tablefull find.'
+DESCRIPTION = 'Explain what the checks of tablefull find, and print all of it as one JSON object.'
+SNAPSHOT = 'print everything that is known of this host as one JSON object'
 OPTIONS = (
     Option('version', 'flag', '', 'print the version', 'V'),
     Option('help', 'flag', '', 'print this help', 'h'),
@@ -33,6 +37,8 @@ def main() -> None:
 
 def answer(argv: list[str]) -> tuple[int, str]:
     """(exit code, output): 0 with what was asked for, 3 with the reason why not. Does not raise and does not exit."""
+    if argv[:1] == ['snapshot']:
+        return snapshot(argv[1:])
     parser = build_parser('tablefull', DESCRIPTION, OPTIONS)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
     about = 'print the page of a finding; without CODE list all codes'
@@ -42,6 +48,8 @@ def answer(argv: list[str]) -> tuple[int, str]:
     explaining.add_argument('code', nargs='?', metavar='CODE', help='as a check prints it, e.g. conntrack-table-full')
     # A name of its own: the one above would be set back to False by the options of the command.
     explaining.add_argument('-h', '--help', action='store_true', dest='help_explain', help='print this help')
+    # Only for the list of commands: it has a parser of its own.
+    commands.add_parser('snapshot', help=SNAPSHOT, add_help=False)
     try:
         options = parser.parse_args(argv)
     except UsageError as error:
@@ -60,6 +68,17 @@ def answer(argv: list[str]) -> tuple[int, str]:
 def refuse(reason: str) -> tuple[int, str]:
     """Exit code and one line, as a check says that it cannot tell."""
     return 3, clean(f'TABLEFULL UNKNOWN - {reason}')
+
+
+def snapshot(argv: list[str]) -> tuple[int, str]:
+    """Everything that is known of this host, or the help on that."""
+    from tablefull.snapshot import main, options
+
+    if {'-h', '--help'}.isdisjoint(argv):
+        return main.answer(argv)
+    about = f'{SNAPSHOT[0].upper()}{SNAPSHOT[1:]}; docs/snapshot.md describes it.'
+    text = build_parser('tablefull snapshot', about, (*options.OPTIONS, OPTIONS[1])).format_help()
+    return 0, text.rstrip()
 
 
 def list_codes() -> tuple[int, str]:

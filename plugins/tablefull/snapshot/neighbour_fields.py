@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tablefull.findings.neighbour import LABELS
-from tablefull.findings.neighbour_gateway import describe, fault, like_default, severity_of
+from tablefull.findings.neighbour_gateway import describe, family_of, fault, like_default, severity_of
 from tablefull.readers.links import UP
 from tablefull.readers.neighbours import NOARP, UNRESOLVED
 from tablefull.readers.rtnetlink import address_text
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tablefull.findings.neighbour import Seen
     from tablefull.frame.look import Look
     from tablefull.readers.neighbours import Neighbour, Table
+    from tablefull.readers.routes import Hop, Route
 
 _TITLES = {4: 'IPv4 (ARP)', 6: 'IPv6 (NDP)'}
 # A host of containers has thousands of interfaces, and an agent takes half a mebibyte in all.
@@ -34,7 +35,7 @@ def neighbour(look: Look) -> dict[str, Any]:
         'families': [_family(seen, table, off_link) for table in seen.tables],
         'interfaces': interfaces[:MOST_INTERFACES],
         'interfaces_left_out': max(0, len(interfaces) - MOST_INTERFACES),
-        'gateways': _gateways(seen)[:MOST_GATEWAYS],
+        'gateways': _gateways(seen),
     }
 
 
@@ -90,22 +91,21 @@ def _interfaces(seen: Seen, off_link: list[Neighbour] | None) -> list[dict[str, 
 
 
 def _gateways(seen: Seen) -> list[dict[str, Any]]:
-    found = []
-    for route in seen.routes.entries:
-        for hop in route.hops if like_default(route) else ():
-            code = fault(seen, route, hop)
-            severity = severity_of(seen, route, code) if code else 'ok'
-            found.append(
-                {
-                    'route': text(describe(route, hop)),
-                    'family': f'IPv{4 if len(route.destination) == 4 else 6}',
-                    'interface': text(hop.device),
-                    'gateway': '' if hop.gateway is None else address_text(hop.gateway),
-                    'table': route.table,
-                    'metric': route.metric,
-                    'code': code or 'ok',
-                    'severity': severity,
-                    'severity_code': STATES.index(severity),
-                }
-            )
-    return found
+    found = [(route, hop) for route in seen.routes.entries if like_default(route) for hop in route.hops]
+    return [_gateway(seen, route, hop) for route, hop in found[:MOST_GATEWAYS]]
+
+
+def _gateway(seen: Seen, route: Route, hop: Hop) -> dict[str, Any]:
+    code = fault(seen, route, hop)
+    severity = severity_of(seen, route, code) if code else 'ok'
+    return {
+        'route': text(describe(route, hop)),
+        'family': f'IPv{family_of(route.destination)}',
+        'interface': text(hop.device),
+        'gateway': '' if hop.gateway is None else address_text(hop.gateway),
+        'table': route.table,
+        'metric': route.metric,
+        'code': code or 'ok',
+        'severity': severity,
+        'severity_code': STATES.index(severity),
+    }

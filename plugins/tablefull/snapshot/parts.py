@@ -98,6 +98,7 @@ def run_parts(parts: Sequence[Part], seconds: float) -> dict[str, Any]:
             name = parts[len(worker.results)][0]
             found[name] = Lost('', f'no answer within {time.monotonic() - worker.began:.1f} s')
         parts = parts[len(worker.results) + (not all_done) :]
+    answer_by(None)
     return found
 
 

@@ -15,15 +15,15 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / 'plugins'
 
 MODULES = frozenset(
-    '__future__ _json _signal _thread argparse collections collections.abc datetime difflib errno fnmatch '
+    '__future__ _json _operator _signal _thread argparse collections collections.abc datetime difflib errno fnmatch '
     'functools gc glob ipaddress json math nagiosplugin operator os psutil pwd re select signal stat struct sys '
     'time traceback typing zlib'.split()
 )
 # Of these modules, which could do anything, the names that only look, compute, or concern this process alone.
 HARMLESS = {
     'os': frozenset(
-        'O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK O_RDONLY W_OK X_OK access close environ fsencode fstat '
-        'getegid geteuid getpid listdir makedev path pread read readlink stat stat_result strerror waitpid '
+        'F_OK O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK O_RDONLY W_OK X_OK access close environ fsencode '
+        'fstat getegid geteuid getpid listdir makedev path pread read readlink stat stat_result strerror waitpid '
         'waitstatus_to_exitcode pipe POSIX_SPAWN_DUP2 POSIX_SPAWN_OPEN'.split()
     ),
     'sys': frozenset('argv byteorder exit stdout'.split()),

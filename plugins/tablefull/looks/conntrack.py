@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tablefull.frame.look import ReadLog
     from tablefull.frame.state import Memory
+    from tablefull.readers.modprobe_d import ModprobeConfiguration
 
 OPTIONS = (
     Option('warning', 'range', '80', 'usage of the table in percent of its limit', 'w', 'RANGE'),
@@ -53,8 +54,13 @@ THRESHOLDS = (
 )
 
 
-def look(options: Any, remember: Callable[[], Memory], read_log: ReadLog) -> Look:
-    """Acquire, judge, remember. Raises ReadError."""
+def look(
+    options: Any,
+    remember: Callable[[], Memory],
+    read_log: ReadLog,
+    modprobe: Callable[[str], ModprobeConfiguration] | None = None,
+) -> Look:
+    """Acquire, judge, remember. Raises ReadError. `modprobe` is for whoever has read that already."""
     table = read_conntrack(options.root)
     if not table.loaded:
         return Look([rules.not_loaded(options.missing)], (), lambda: 'connection tracking is not loaded')
@@ -67,7 +73,10 @@ def look(options: Any, remember: Callable[[], Memory], read_log: ReadLog) -> Loo
 
     findings = [*rules.judge(seen, options.since)]
     findings += rules.full_soon(seen, options.full_in_warning, options.full_in_critical)
-    findings += configuration(table, read_sysctls(options.root), _hashsize(options.root))
+    if table.first_namespace:
+        # What is configured for the next boot is the host's.
+        hashsize = module_options((modprobe or read_modprobe)(options.root), 'nf_conntrack').get('hashsize')
+        findings += configuration(table, read_sysctls(options.root), hashsize)
     # Last of all: a run that dies on the way has consumed no loss.
     new.counters[LOST] = (lost(findings, seen),)
     findings += memory.save(content_of(boot, samples, new))
@@ -94,10 +103,6 @@ def window_of(seen: Seen, since: float) -> float:
     if len(clocks) == 2 and clocks[0] and clocks[1]:
         return clocks[0][0] - clocks[1][0] + 1
     return since
-
-
-def _hashsize(root: str) -> str | None:
-    return module_options(read_modprobe(root), 'nf_conntrack').get('hashsize')
 
 
 def _numbers(seen: Seen) -> Iterator[Number]:

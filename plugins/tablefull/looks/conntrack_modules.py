@@ -15,8 +15,11 @@ from tablefull.readers.modules import read_modules, read_owners, read_tables
 from tablefull.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
+
+    from tablefull.readers.conntrack import Conntrack
+    from tablefull.readers.modprobe_d import ModprobeConfiguration
 
 OPTIONS = (
     Option('warning', 'range', '0', 'number of unexpected modules', 'w', 'RANGE'),
@@ -36,14 +39,16 @@ THRESHOLDS = (
 )
 
 
-def look(options: Any) -> Look:
-    """Acquire and judge. Raises ReadError."""
+def look(
+    options: Any, table: Conntrack | None = None, modprobe: Callable[[str], ModprobeConfiguration] | None = None
+) -> Look:
+    """Acquire and judge. Raises ReadError. `table` and `modprobe` are for whoever has read them already."""
     modules = read_modules(options.root)
     policy = Policy(options.expect, options.allow or (), options.forbid or (), options.require or ())
     seen = Seen(
         modules,
-        read_conntrack(options.root),
-        read_modprobe(options.root),
+        table or read_conntrack(options.root),
+        (modprobe or read_modprobe)(options.root),
         policy,
         kernel_release(options.root),
         read_tables(options.root),

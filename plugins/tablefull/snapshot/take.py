@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from tablefull.findings.finding import Finding
     from tablefull.frame.look import Look, Threshold
     from tablefull.frame.option_table import Option
+    from tablefull.readers.conntrack import Conntrack
     from tablefull.readers.kernel_log import KernelLog
+    from tablefull.readers.modprobe_d import ModprobeConfiguration
 
 SCHEMA = 1
 # Check -> its object in the snapshot, in the order of both.
@@ -60,6 +62,8 @@ class Snapshot:
         self.options = options
         self.remembered = Remembered(None)
         self.kept: dict[str, Any] = {}
+        self.table: Conntrack | None = None
+        self.configuration: ModprobeConfiguration | None = None
         self.log: KernelLog | Exception = ReadError('kernel log', 'not read in time')
 
     def take(self) -> dict[str, Any]:
@@ -141,7 +145,8 @@ class Snapshot:
         from tablefull.snapshot.fields import conntrack
 
         options = self._options(looks.OPTIONS)
-        look = looks.look(options, self._memory('conntrack'), self._log)
+        look = looks.look(options, self._memory('conntrack'), self._log, self._modprobe)
+        self.table = None if look.seen is None else look.seen.table
         return self._taken(look, looks.THRESHOLDS, options, lambda: conntrack(look))
 
     def conntrack_modules(self) -> Taken:
@@ -150,7 +155,7 @@ class Snapshot:
         from tablefull.snapshot.fields import modules
 
         options = self._options(looks.OPTIONS)
-        look = looks.look(options)
+        look = looks.look(options, self.table, self._modprobe)
         return self._taken(look, looks.THRESHOLDS, options, lambda: modules(look))
 
     def neighbour(self) -> Taken:
@@ -188,6 +193,14 @@ class Snapshot:
 
     def _memory(self, name: str) -> Callable[[], Any]:
         return lambda: _Memory(self.remembered.content or {}, name, self.kept)
+
+    def _modprobe(self, root: str) -> ModprobeConfiguration:
+        """Both looks at connection tracking want it."""
+        from tablefull.readers.modprobe_d import read_modprobe
+
+        if self.configuration is None:
+            self.configuration = read_modprobe(root)
+        return self.configuration
 
     def _log(self, since: float, journal: bool) -> KernelLog:
         """As read_kernel_log, from what was read once; a time that is not bounded stays so."""

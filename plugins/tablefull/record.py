@@ -6,13 +6,18 @@ collections.namedtuple, which compiles a constructor for each class, would cost 
 
 from __future__ import annotations
 
-# The C half of operator: importing the whole costs as much as a module of ours.
-from _operator import itemgetter
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple as NamedTuple
 else:
+    try:
+        # What collections.namedtuple itself makes its fields of; the whole module would cost as much as ten of ours.
+        from _collections import _tuplegetter as _field
+    except ImportError:
+        from operator import itemgetter
+
+        def _field(index, doc):
+            return property(itemgetter(index), doc=doc)
 
     class _Record(type):
         """Turns annotated fields of a class body into the elements of a tuple."""
@@ -23,7 +28,7 @@ else:
                 _fields=fields,
                 _defaults={field: body[field] for field in fields if field in body},
                 __slots__=(),
-                **{field: property(itemgetter(index)) for index, field in enumerate(fields)},
+                **{field: _field(index, None) for index, field in enumerate(fields)},
             )
             return super().__new__(cls, name, bases, body)
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / 'plugins'
 
 MODULES = frozenset(
-    '__future__ _json _operator _signal _thread argparse collections collections.abc datetime difflib errno fnmatch '
+    '__future__ _collections _json _signal _thread argparse collections collections.abc datetime difflib errno fnmatch '
     'functools gc glob ipaddress json math nagiosplugin operator os psutil pwd re select signal stat struct sys '
     'time traceback typing zlib'.split()
 )

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SHORT = {'"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\b': '\\b', '\f': '\\f'}
+_SCALARS = (int, str, float)
 _CONSTANTS = {'NaN': float('nan'), 'Infinity': float('inf'), '-Infinity': float('-inf')}
 
 
@@ -24,33 +25,40 @@ def encode(value: Any, indent: int | None = None) -> str:
 
 
 def _append(pieces: list[str], value: Any, start: str, step: str) -> None:
-    # Exact types: a bool is an int to Python, and no number to a template.
     kind = type(value)
-    if kind is str:
-        pieces.append(_text(value))
-    elif kind is int:
-        pieces.append(str(value))
-    elif kind is float:
-        pieces.append(_decimal(value))
-    elif kind is dict and all(type(key) is str for key in value):
-        _append_all(
-            pieces, [(_text(key) + (': ' if step else ':'), part) for key, part in value.items()], '{}', start, step
-        )
+    if kind is dict and all(type(key) is str for key in value):
+        colon = ': ' if step else ':'
+        _append_all(pieces, [(_text(key) + colon, part) for key, part in value.items()], '{}', start, step)
     elif kind is list or kind is tuple:
         _append_all(pieces, [('', part) for part in value], '[]', start, step)
     else:
-        raise TypeError(f'{kind.__name__} has no place in it')
+        pieces.append(_scalar(value))
 
 
 def _append_all(pieces: list[str], parts: list[tuple[str, Any]], brackets: str, start: str, step: str) -> None:
-    pieces.append(brackets[0])
     inner = start + step
-    for number, (key, part) in enumerate(parts):
-        if number:
-            pieces.append(',')
-        pieces.append(inner + key)
-        _append(pieces, part, inner, step)
-    pieces.append((start if parts else '') + brackets[1])
+    separator = brackets[0] + inner
+    for key, part in parts:
+        # Most parts are numbers and text: no call of the general function for those.
+        if type(part) in _SCALARS:
+            pieces.append(separator + key + _scalar(part))
+        else:
+            pieces.append(separator + key)
+            _append(pieces, part, inner, step)
+        separator = ',' + inner
+    pieces.append((start if parts else brackets[0]) + brackets[1])
+
+
+def _scalar(value: Any) -> str:
+    # Exact types: a bool is an int to Python, and no number to a template.
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    if kind is str:
+        return _text(value)
+    if kind is float:
+        return _decimal(value)
+    raise TypeError(f'{kind.__name__} has no place in it')
 
 
 def _text(text: str) -> str:

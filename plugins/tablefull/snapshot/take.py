@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tablefull import __version__
-from tablefull.frame.option_table import COMMON, Values, defaults
+from tablefull.frame.option_table import Values, defaults
 from tablefull.frame.state import Remembered, key, load, save
 from tablefull.readers.files import ReadError, boot_id, is_live, read_optional, uptime
 from tablefull.record import TYPE_CHECKING, NamedTuple
@@ -188,8 +188,7 @@ class Snapshot:
 
     def _options(self, own: tuple[Option, ...], **changed: Any) -> Values:
         """A check's own defaults, and what the snapshot was told."""
-        values = {**defaults(own), **defaults(COMMON), **self.options.__dict__, **changed}
-        return Values(**values)
+        return Values(**{**defaults(own), **self.options.__dict__, **changed})
 
     def _memory(self, name: str) -> Callable[[], Any]:
         return lambda: _Memory(self.remembered.content or {}, name, self.kept)

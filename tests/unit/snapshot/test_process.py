@@ -21,10 +21,10 @@ HEALTHY = str(Path(FIXTURES) / '6.1-debian12-healthy')
 # What the snapshot of a healthy host may import: each of the others costs a tenth of an empty process, or half of it.
 EXPECTED = frozenset(
     """
-    __future__ __main__ _abc _codecs _collections_abc _frozen_importlib _frozen_importlib_external _imp _io _json
-    _operator _signal _socket _stat _struct _thread _warnings _weakref abc builtins codecs encodings encodings.aliases
-    encodings.ascii encodings.utf_8 errno gc genericpath io marshal operator os os.path posix posixpath stat struct sys
-    time zipimport
+    __future__ __main__ _abc _codecs _collections _collections_abc _frozen_importlib
+    _frozen_importlib_external _imp _io _json _signal _socket _stat _struct _thread _warnings _weakref abc
+    builtins codecs encodings encodings.aliases encodings.ascii encodings.utf_8 errno gc genericpath io
+    marshal os os.path posix posixpath stat struct sys time zipimport
     """.split()
 )
 

@@ -49,8 +49,9 @@ options: $(VENV)/test ## rewrite the option tables in docs/checks
 templates: $(VENV)/test ## rewrite templates/ from the option tables
 	$(PYTHON) -m tools.templates
 
-bench: $(VENV)/run ## cost of each check, as ratios to an empty Python process
+bench: $(VENV)/run ## cost of each check and of a snapshot, as ratios to an empty Python process
 	@$(PYTHON) tests/benchmarks/cost.py
+	@$(PYTHON) -m tests.benchmarks.snapshot
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build plugins/*.egg-info .mypy_cache .ruff_cache .hypothesis

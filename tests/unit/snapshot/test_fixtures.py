@@ -32,6 +32,7 @@ def taken(case: str) -> dict[str, Any]:
     return result
 
 
+@functools.cache
 def checked(case: str, name: str) -> dict[str, Any]:
     """What the check says; that ferm is not there is no fault in a snapshot."""
     options = ['--missing', 'ok'] if name == 'ferm' else []

@@ -7,9 +7,7 @@ Source of both: ferm 2.5.1 (collect_filenames) and Debian's /etc/init.d/ferm.
 
 from __future__ import annotations
 
-import collections
 import os
-import re
 
 from tablefull.readers.files import ReadError, below, list_directory, read_optional
 from tablefull.record import NamedTuple
@@ -19,9 +17,10 @@ CONFIGURATION = '/etc/ferm/ferm.conf'
 _MOST_FILES = 1000
 _PORTS = frozenset(('dport', 'sport', 'dports', 'sports', 'destination-ports', 'source-ports'))
 
-_ASSIGNMENT = re.compile(r'\s*(?:export\s+)?(ENABLED|CACHE|OPTIONS)=(.*)')
-_SHELL_PIECE = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\;#&|<>()]""")
-_TOKEN = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|#[^\n]*|[(){};,!=]|[^\s'"`#(){};,!=]+""")
+_VARIABLES = ('ENABLED=', 'CACHE=', 'OPTIONS=')
+_ASSIGNMENT = r'\s*(?:export\s+)?(ENABLED|CACHE|OPTIONS)=(.*)'
+_SHELL_PIECE = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\;#&|<>()]"""
+_WORDS = r"""'[^']*'|"[^"]*"|`[^`]*`|#[^\n]*|[(){};,!=]|[^\s'"`#(){};,!=]+"""
 
 
 class Settings(NamedTuple):
@@ -88,17 +87,31 @@ def parse_settings(text: str) -> Settings:
         raise ReadError(DEFAULTS, 'binary content')
     values: dict[str, str | None] = {}
     for line in text.split('\n'):
-        match = _ASSIGNMENT.match(line)
-        if match:
-            values[match[1].lower()] = _shell_word(match[2])
+        name, equals, value = line.partition('=')
+        # As Debian ships it: ENABLED="yes". Whoever wrote more into it pays for the rest of the shell's grammar.
+        plain = value.strip('"')
+        if name + equals in _VARIABLES and value in (plain, f'"{plain}"') and (plain.isalnum() or not plain):
+            values[name.lower()] = plain
+        elif any(variable in line for variable in _VARIABLES):
+            values.update(_assignment(line))
     return Settings(True, values.get('enabled'), values.get('cache'), values.get('options'))
+
+
+def _assignment(line: str) -> dict[str, str | None]:
+    import re
+
+    match = re.match(_ASSIGNMENT, line)
+    return {match[1].lower(): _shell_word(match[2])} if match else {}
 
 
 def _shell_word(text: str) -> str | None:
     """The first word of shell text without its quotes; None when a shell would expand something in it."""
+    import re
+
+    piece_of = re.compile(_SHELL_PIECE)
     word, position = '', 0
     while True:
-        match = _SHELL_PIECE.match(text, position)
+        match = piece_of.match(text, position)
         if match is None:
             return word
         piece, position = match[0], match.end()
@@ -116,7 +129,7 @@ def _shell_word(text: str) -> str | None:
 
 def read_configuration(root: str) -> Configuration:
     """Follow the configuration from /etc/ferm/ferm.conf. Files that may not be read are named, not raised."""
-    queue = collections.deque(((CONFIGURATION, False),))
+    queue = [(CONFIGURATION, False)]
     followed: list[str] = []
     denied: list[str] = []
     present: bool | None = True
@@ -124,7 +137,7 @@ def read_configuration(root: str) -> Configuration:
     asked: set[str] = set()
     certain: set[str] = set()
     while queue and len(followed) < _MOST_FILES:
-        path, conditional = queue.popleft()
+        path, conditional = queue.pop(0)
         if path in followed or path in denied:
             continue
         try:
@@ -197,7 +210,9 @@ def parse_configuration(text: str) -> Words:
     """The words of one file. Raises ReadError on binary content; anything else is ferm's to judge."""
     if '\0' in text:
         raise ReadError(CONFIGURATION, 'binary content')
-    tokens = [token for token in _TOKEN.findall(text) if not token.startswith('#')]
+    import re
+
+    tokens = [token for token in re.findall(_WORDS, text) if not token.startswith('#')]
     includes: dict[str, bool] = {}
     asked: set[str] = set()
     certain: set[str] = set()

@@ -7,7 +7,6 @@ ones follow the time zone, cannot be parsed without it, and jump with the clock.
 from __future__ import annotations
 
 import os
-import re
 
 from tablefull.readers.files import ReadError, is_live, read_text, recording
 from tablefull.readers.programs import run_program
@@ -138,11 +137,17 @@ def _status(text: str) -> int | None:
 
 
 def _signal_of(command: str) -> str:
+    if 'code=killed' not in command and 'code=dumped' not in command:
+        return ''
+    import re  # rarely of use
+
     match = re.search(r'code=(?:killed|dumped) ; status=[0-9]+/(\w+)', command)
     return match[1] if match is not None else ''
 
 
 def _failed(command: str) -> bool:
     """Whether an Exec property tells of a run that ended badly: '... code=killed ; status=9/KILL }'."""
+    import re  # for old versions of systemd alone
+
     match = re.search(r'code=(\w+) ; status=([0-9]+)', command)
     return match is not None and int(match[2][:9]) != 0

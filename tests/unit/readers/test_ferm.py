@@ -224,3 +224,11 @@ def test_includes_without_semicolons_are_not_taken_again_and_again() -> None:
 
 def test_a_line_ends_where_a_shell_sees_its_end() -> None:
     assert parse_settings('# was\x0cENABLED=yes\nFAST=no\n').enabled is None
+
+
+@given(st.text('ENABLD=CHOPTIS="\'yesno #$\\ \t;', max_size=30), st.sampled_from(['ENABLED', 'CACHE', 'OPTIONS']))
+def test_a_plain_assignment_is_what_the_shell_makes_of_it(value: str, name: str) -> None:
+    # The short way for what Debian ships must not differ from the long one.
+    assert getattr(parse_settings(f'{name}={value}'), name.lower()) == getattr(
+        parse_settings(f'export {name}={value}'), name.lower()
+    )

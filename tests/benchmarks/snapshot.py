@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tablefull.readers.ferm_presence import installed
 from tests.benchmarks.cost import cpu
 
 SCRIPT = str(Path(__file__).parents[2] / 'plugins' / 'tablefull-snapshot')
@@ -50,6 +51,10 @@ def user_parameters() -> list[str]:
         commands.append(f'ip -{number} route show default')
     commands += ['grep -c conntrack /proc/modules', 'grep -c nat /proc/modules']
     commands += ['cut -d. -f1 /proc/uptime', 'uname -r', 'cat /proc/sys/kernel/random/boot_id']
+    if installed('/'):
+        # What the snapshot then tells as well; without systemd they end at once.
+        properties = ('ActiveState', 'SubState', 'Result', 'ReloadResult', 'UnitFileState', 'ExecMainStatus')
+        commands += [f'systemctl show --property {name} --value ferm' for name in properties]
     return commands + [f"dmesg | grep -c '{message}'" for message in MESSAGES]
 
 

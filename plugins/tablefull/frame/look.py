@@ -7,12 +7,20 @@ from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from tablefull.readers.kernel_log import KernelLog
 
     # (seconds to look back, whether a journal is worth a program) -> the log; raises as read_kernel_log does.
     ReadLog = Callable[[float, bool], KernelLog]
+
+    class Memory(Protocol):
+        """What a look remembers: content of its last run, and a way to replace it. state.Memory is one."""
+
+        content: dict[str, Any] | None
+
+        def save(self, content: dict[str, Any]) -> tuple[Finding, ...]:
+            """Returns what went wrong."""
 
 
 class Number(NamedTuple):

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from tablefull.frame.look import ReadLog
-    from tablefull.frame.state import Memory
+    from tablefull.frame.look import Memory, ReadLog
     from tablefull.readers.modprobe_d import ModprobeConfiguration
 
 OPTIONS = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from tablefull.frame.state import Memory
+    from tablefull.frame.look import Memory
     from tablefull.readers.kernel_log import KernelLog
 
 OPTIONS = (

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from tablefull.frame.look import ReadLog
-    from tablefull.frame.state import Memory
+    from tablefull.frame.look import Memory, ReadLog
 
 OPTIONS = (
     Option('warning', 'range', '70', 'usage of each table in percent of gc_thresh3', 'w', 'RANGE'),

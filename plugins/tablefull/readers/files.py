@@ -229,6 +229,11 @@ def boot_id(root: str) -> str:
     return (read_optional(root, '/proc/sys/kernel/random/boot_id', 64) or '').strip()
 
 
+def same_boot(root: str) -> bool:
+    """Whether `root` is of the kernel that runs here: this host itself, or mounted into this container."""
+    return is_live(root) or (bool(boot_id(root)) and boot_id(root) == boot_id('/'))
+
+
 def kernel_release(root: str) -> tuple[int, int]:
     """(major, minor) of /proc/sys/kernel/osrelease or /proc/version; (0, 0) when neither tells."""
     text = read_optional(root, '/proc/sys/kernel/osrelease', 256)

@@ -11,13 +11,13 @@ import struct
 
 from tablefull.readers.files import (
     ReadError,
-    boot_id,
     exists,
     is_live,
     read_number,
     read_optional,
     read_text,
     recording,
+    same_boot,
 )
 from tablefull.readers.links import Link
 from tablefull.readers.rtnetlink import (
@@ -149,7 +149,7 @@ def read_tables(root: str = '/') -> list[Table]:
     if tables and tables[0].family != 4:
         # No kernel has IPv6 alone: something hides the table of IPv4, and that is no healthy one.
         raise ReadError('/proc/net/stat/arp_cache', 'is not there, but ndisc_cache is')
-    if not is_live(root) and not (tables and all(table.limit is not None for table in tables)) and _same_boot(root):
+    if not is_live(root) and not (tables and all(table.limit is not None for table in tables)) and same_boot(root):
         # A host mounted into a container: its files here are the container's, but the tables are the kernel's.
         return _ask_for_tables()
     return tables
@@ -158,10 +158,6 @@ def read_tables(root: str = '/') -> list[Table]:
 def in_first_namespace(root: str) -> bool:
     """Whether the limits can be set from here: only the first network namespace has them as files."""
     return exists(root, '/proc/sys/net/ipv4/neigh/default/gc_thresh3')
-
-
-def _same_boot(root: str) -> bool:
-    return bool(boot_id(root)) and boot_id(root) == boot_id('/')
 
 
 def _ask_for_tables() -> list[Table]:

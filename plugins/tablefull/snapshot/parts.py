@@ -43,42 +43,47 @@ Part = tuple[str, 'Callable[[], Any]']
 
 
 class _Worker:
-    """Runs parts until there are no more, or until it is told that nobody waits any longer."""
+    """Runs parts until there are no more, or until it is told that nobody waits any longer.
+
+    at  the number of the part at hand, and since when. One assignment, for the other thread reads it; the results of
+        all parts before it are there by then.
+    """
 
     def __init__(self, parts: Sequence[Part], ends: float) -> None:
         self.parts = parts
         self.ends = ends
         self.results: list[Any] = []
-        self.began = time.monotonic()
+        self.at = (0, time.monotonic())
         self.abandoned = False
         self.done = _thread.allocate_lock()
         self.done.acquire()
 
     def run(self) -> None:
         """Of the thread. Never raises."""
-        for _, part in self.parts:
-            self.began = time.monotonic()
-            answer_by(self.began + _FOR_PROGRAMS * self.share())
-            result = attempt(part)
+        for number, (_, part) in enumerate(self.parts):
             if self.abandoned:
                 return
-            self.results.append(result)
+            began = time.monotonic()
+            self.at = (number, began)
+            answer_by(began + _FOR_PROGRAMS * self.share(number, began))
+            self.results.append(attempt(part))
         self.done.release()
 
-    def share(self) -> float:
-        """Seconds for the part at hand."""
-        left = self.ends - self.began
-        return left if len(self.results) + 1 >= len(self.parts) else _SHARE * left
+    def share(self, number: int, began: float) -> float:
+        """Seconds for a part."""
+        left = max(0.0, self.ends - began)
+        return left if number + 1 == len(self.parts) else _SHARE * left
 
-    def finished(self) -> bool:
-        """Wait until all is done, or a part has had its share."""
+    def wait(self) -> int:
+        """Wait until all is done, or a part has had its share: how many have a result that counts."""
         while True:
-            count = len(self.results)
-            if self.done.acquire(timeout=max(0.0, self.began + self.share() - time.monotonic())):
-                return True
-            if len(self.results) == count and time.monotonic() >= self.began + self.share():
+            number, began = self.at
+            ends = began + self.share(number, began)
+            if self.done.acquire(timeout=max(0.0, ends - time.monotonic())):
+                return len(self.parts)
+            if self.at == (number, began) and time.monotonic() >= ends:
                 self.abandoned = True
-                return False
+                return number
 
 
 def run_parts(parts: Sequence[Part], seconds: float) -> dict[str, Any]:
@@ -92,12 +97,12 @@ def run_parts(parts: Sequence[Part], seconds: float) -> dict[str, Any]:
         except RuntimeError:
             # No thread to be had (RLIMIT_NPROC): without, for most hosts have nothing that hangs.
             worker.run()
-        all_done = worker.finished()
-        found.update(zip((name for name, _ in parts), worker.results))
-        if not all_done:
-            name = parts[len(worker.results)][0]
-            found[name] = Lost('', f'no answer within {time.monotonic() - worker.began:.1f} s')
-        parts = parts[len(worker.results) + (not all_done) :]
+        count = worker.wait()
+        # Not one more: what a part that was given up returns a moment later is too late.
+        found.update(zip((name for name, _ in parts), worker.results[:count]))
+        if count < len(parts):
+            found[parts[count][0]] = Lost('', f'no answer within {time.monotonic() - worker.at[1]:.1f} s')
+        parts = parts[count + 1 :]
     answer_by(None)
     return found
 

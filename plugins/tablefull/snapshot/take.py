@@ -7,17 +7,15 @@ import time
 from tablefull import __version__
 from tablefull.frame.option_table import Values, defaults
 from tablefull.frame.state import Remembered, key, load, save
-from tablefull.readers.files import ReadError, boot_id, is_live, read_optional, uptime
+from tablefull.readers.files import ReadError, boot_id, read_optional, same_boot, uptime
 from tablefull.record import TYPE_CHECKING, NamedTuple
 from tablefull.snapshot.parts import Lost, attempt, run_parts
 from tablefull.snapshot.verdicts import STATES, Verdict, all_findings, lost_verdict, text, unreadable, verdict, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from tablefull.findings.finding import Finding
-    from tablefull.frame.look import Look, Threshold
     from tablefull.frame.option_table import Option
     from tablefull.readers.conntrack import Conntrack
     from tablefull.readers.kernel_log import KernelLog
@@ -34,24 +32,29 @@ NAMES = {
 }
 
 
+# Of the time for all, for what is read and judged; the rest is for remembering it.
+_FOR_LOOKS = 0.9
+
+
 class Taken(NamedTuple):
-    """What one part comes to."""
+    """What one part comes to; `kept` is what its next run is to know."""
 
     verdict: Verdict
     fields: dict[str, Any]
+    kept: dict[str, Any] | None = None
 
 
 class _Memory:
     """The share of one check in what the snapshot remembers."""
 
-    def __init__(self, content: dict[str, Any], name: str, kept: dict[str, Any]) -> None:
-        found = content.get(name)
+    def __init__(self, content: dict[str, Any] | None, name: str) -> None:
+        found = (content or {}).get(name)
         self.content: dict[str, Any] | None = found if isinstance(found, dict) else None
-        self._name, self._kept = name, kept
+        self.kept: dict[str, Any] | None = None
 
     def save(self, content: dict[str, Any]) -> tuple[Finding, ...]:
-        """Kept until the end; what goes wrong with the file then is told there."""
-        self._kept[self._name] = content
+        """Kept until all parts are done; what goes wrong with the file is told then."""
+        self.kept = content
         return ()
 
 
@@ -61,7 +64,6 @@ class Snapshot:
     def __init__(self, options: Values) -> None:
         self.options = options
         self.remembered = Remembered(None)
-        self.kept: dict[str, Any] = {}
         self.table: Conntrack | None = None
         self.configuration: ModprobeConfiguration | None = None
         self.log: KernelLog | Exception = ReadError('kernel log', 'not read in time')
@@ -70,15 +72,19 @@ class Snapshot:
         """The whole object. Takes at most about as long as --timeout says."""
         began, wall = time.monotonic(), time.time()
         parts = (
+            ('kernel', lambda: _kernel(self.options.root)),
             ('remember', self.remember),
             ('kernel_log', self.kernel_log),
             ('conntrack', self.conntrack),
             ('conntrack_modules', self.conntrack_modules),
             ('neighbour', self.neighbour),
             ('ferm', self.ferm),
-            ('save', self.save),
         )
-        found = run_parts(parts, self.options.timeout)
+        found = run_parts(parts, _FOR_LOOKS * self.options.timeout)
+        # Only of parts that are told: a loss that nobody heard of must be new to the next run.
+        kept = {name: found[name].kept for name in NAMES if not isinstance(found[name], Lost) and found[name].kept}
+        left = self.options.timeout - (time.monotonic() - began)
+        found.update(run_parts([('save', lambda: self.save(kept))], left))
         failed = {NAMES[name]: found[name] for name in NAMES if isinstance(found[name], Lost)}
         failed.update([('state', found[name]) for name in ('remember', 'save') if isinstance(found[name], Lost)])
         verdicts = {
@@ -95,7 +101,7 @@ class Snapshot:
             'time': int(wall),
             'duration': round(time.monotonic() - began, 3),
             **_state(worst_of_all),
-            'kernel': _kernel(self.options.root),
+            'kernel': {} if isinstance(found['kernel'], Lost) else found['kernel'],
             'checks': {
                 name: {**_state(found), 'findings': sum(finding.severity != 'info' for finding in found.findings)}
                 for name, found in verdicts.items()
@@ -109,11 +115,11 @@ class Snapshot:
         """What the previous run left."""
         self.remembered = load(self.options.state_dir, key('snapshot', self.options.root))
 
-    def save(self) -> Verdict:
+    def save(self, kept: dict[str, Any]) -> Verdict:
         """What the next run is to know; a part that was lost keeps what it knew."""
         before = self.remembered.content or {}
         old = {name: before[name] for name in NAMES if isinstance(before.get(name), dict)}
-        content = {'schema': SCHEMA, **old, **self.kept}
+        content = {'schema': SCHEMA, **old, **kept}
         trouble = save(self.options.state_dir, key('snapshot', self.options.root), content) or self.remembered.findings
         findings = [finding for finding in trouble if finding.code not in (self.options.ignore or ())]
         severities = [finding.severity for finding in findings if finding.severity != 'info']
@@ -135,9 +141,10 @@ class Snapshot:
         def read() -> KernelLog:
             return narrowed(self._log(0.0, True), options.since)
 
-        look = looks.look(options, tuple(RULES), lambda lines: None, self._memory('kernel_log'), read)
-        wall = time.time() if is_live(options.root) or _same_boot(options.root) else None
-        return self._taken(look, (), options, lambda: kernel_messages(look, wall))
+        memory = _Memory(self.remembered.content, 'kernel_log')
+        look = looks.look(options, tuple(RULES), lambda lines: None, lambda: memory, read)
+        wall = time.time() if same_boot(options.root) else None
+        return Taken(verdict(look, (), options), kernel_messages(look, wall), memory.kept)
 
     def conntrack(self) -> Taken:
         """The table."""
@@ -145,9 +152,10 @@ class Snapshot:
         from tablefull.snapshot.fields import conntrack
 
         options = self._options(looks.OPTIONS)
-        look = looks.look(options, self._memory('conntrack'), self._log, self._modprobe)
+        memory = _Memory(self.remembered.content, 'conntrack')
+        look = looks.look(options, lambda: memory, self._log, self._modprobe)
         self.table = None if look.seen is None else look.seen.table
-        return self._taken(look, looks.THRESHOLDS, options, lambda: conntrack(look))
+        return Taken(verdict(look, looks.THRESHOLDS, options), conntrack(look), memory.kept)
 
     def conntrack_modules(self) -> Taken:
         """The modules."""
@@ -156,7 +164,7 @@ class Snapshot:
 
         options = self._options(looks.OPTIONS)
         look = looks.look(options, self.table, self._modprobe)
-        return self._taken(look, looks.THRESHOLDS, options, lambda: modules(look))
+        return Taken(verdict(look, looks.THRESHOLDS, options), modules(look))
 
     def neighbour(self) -> Taken:
         """Neighbours and routes."""
@@ -164,8 +172,9 @@ class Snapshot:
         from tablefull.snapshot.neighbour_fields import neighbour
 
         options = self._options(looks.OPTIONS)
-        look = looks.look(options, self._memory('neighbour'), self._log)
-        return self._taken(look, looks.THRESHOLDS, options, lambda: neighbour(look))
+        memory = _Memory(self.remembered.content, 'neighbour')
+        look = looks.look(options, lambda: memory, self._log)
+        return Taken(verdict(look, looks.THRESHOLDS, options), neighbour(look), memory.kept)
 
     def ferm(self) -> Taken:
         """ferm; that it is not there is no fault: nobody put this check on the host."""
@@ -174,24 +183,16 @@ class Snapshot:
 
         if ferm_absent.absent(self.options.root):
             look = ferm_absent.look('ok')
-            return self._taken(look, (), self._options(()), lambda: ferm(look))
+            return Taken(verdict(look, (), self.options), ferm(look))
         from tablefull.looks import ferm as looks
 
         options = self._options(looks.OPTIONS, missing='ok')
         look = looks.look(options)
-        return self._taken(look, looks.THRESHOLDS, options, lambda: ferm(look))
-
-    def _taken(
-        self, look: Look, thresholds: tuple[Threshold, ...], options: Values, fields: Callable[[], dict[str, Any]]
-    ) -> Taken:
-        return Taken(verdict(look, thresholds, options), fields())
+        return Taken(verdict(look, looks.THRESHOLDS, options), ferm(look))
 
     def _options(self, own: tuple[Option, ...], **changed: Any) -> Values:
         """A check's own defaults, and what the snapshot was told."""
         return Values(**{**defaults(own), **self.options.__dict__, **changed})
-
-    def _memory(self, name: str) -> Callable[[], Any]:
-        return lambda: _Memory(self.remembered.content or {}, name, self.kept)
 
     def _modprobe(self, root: str) -> ModprobeConfiguration:
         """Both looks at connection tracking want it."""
@@ -213,7 +214,7 @@ class Snapshot:
         """Seconds since the previous run, 0 on a first one: lines that young prove something about counters."""
         from tablefull.findings.rates import previous, samples_from
 
-        content = _Memory(self.remembered.content or {}, 'conntrack', {}).content
+        content = _Memory(self.remembered.content, 'conntrack').content
         now = uptime(self.options.root)
         before = previous(samples_from(content, boot_id(self.options.root), now), now)
         return 0.0 if before is None else now - before.at + 2
@@ -233,7 +234,3 @@ def _kernel(root: str) -> dict[str, Any]:
         for name, value in known.items()
         if value and not isinstance(value, Lost)
     }
-
-
-def _same_boot(root: str) -> bool:
-    return bool(boot_id(root)) and boot_id(root) == boot_id('/')

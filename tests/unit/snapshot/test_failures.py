@@ -110,6 +110,20 @@ def test_a_lost_part_forgets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert '7 packets refused' in result['checks']['conntrack']['summary']
 
 
+def test_a_loss_that_was_not_told_in_time_is_told_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(host(tmp_path, 100, 990), tmp_path / 'state')
+    with monkeypatch.context() as slow:
+        # It has judged and remembered, and then comes too late.
+        slow.setattr('tablefull.snapshot.fields.conntrack', lambda look: time.sleep(20))
+        assert take(host(tmp_path, 130, 1000, drop=7), tmp_path / 'state', '--timeout', '0.8')['conntrack'] == {
+            'read': 0
+        }
+    result = take(host(tmp_path, 160, 1000, drop=7), tmp_path / 'state')
+    assert '7 packets refused' in result['checks']['conntrack']['summary']
+
+
 @pytest.mark.parametrize('content', ['', '{', '[]', 'null', '{"conntrack": 1, "neighbour": [], "kernel_log": "x"}'])
 def test_damaged_memory_costs_only_the_rates(content: str, tmp_path: Path) -> None:
     take(host(tmp_path, 100), tmp_path / 'state')

@@ -204,7 +204,7 @@ def always() -> set[str]:
 @CASES
 def test_fields_that_are_always_there_are(case: str) -> None:
     found = {path for path, _ in paths(taken(case))}
-    assert len(always()) == 12
+    assert len(always()) == 11
     assert always() <= found
 
 

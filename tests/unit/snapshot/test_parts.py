@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import errno
+import functools
+import sys
 import time
 from typing import Any
 
@@ -96,3 +98,14 @@ def test_programs_are_told_to_be_quicker_than_the_part_that_runs_them() -> None:
     assert 3.0 < left['first'] < 3.7
     assert left['last'] == 1.0
     assert patience(None) is None and patience(3) == 3
+
+
+def test_parts_that_end_at_the_last_moment_are_either_there_or_given_up() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for pause in (0.0085, 0.009, 0.0095) * 20:
+            found = run_parts([(name, functools.partial(time.sleep, pause)) for name in 'abcd'], 0.02)
+            assert list(found) == ['a', 'b', 'c', 'd']
+    finally:
+        sys.setswitchinterval(before)

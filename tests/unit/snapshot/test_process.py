@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -122,6 +123,18 @@ def test_an_error_of_our_own_is_an_object_too(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, '-IS', '-c', script, str(PLUGINS)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (3, '')
     assert json.loads(done.stdout)['error'] == 'internal error: ZeroDivisionError: what'
+
+
+@pytest.mark.parametrize(
+    'damage', ["raise RuntimeError('half \\\\ \"written\\n')", 'def', 'import nothing_of_this_name']
+)
+def test_a_broken_installation_is_an_object_too(damage: str, tmp_path: Path) -> None:
+    shutil.copytree(PLUGINS, tmp_path / 'plugins', ignore=shutil.ignore_patterns('__pycache__', 'pages'))
+    (tmp_path / 'plugins/tablefull/readers/files.py').write_text(damage)
+    script = str(tmp_path / 'plugins/tablefull-snapshot')
+    done = subprocess.run([sys.executable, '-ISB', script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (3, '')
+    assert json.loads(done.stdout)['error'].startswith('cannot be started: ')
 
 
 def test_a_full_disk_is_no_success(tmp_path: Path) -> None:

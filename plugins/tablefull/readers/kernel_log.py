@@ -95,10 +95,14 @@ def read_kernel_log(root: str, since_seconds: float, file: str | None = None, jo
     except (FileNotFoundError, ReadError) as error:
         if not journal and is_live(root):
             raise
-        # Only where the ring buffer is refused or missing.
-        from tablefull.readers.log_files import read_journal
+        # Only where the ring buffer is refused or missing; most users to whom it is may not read the journal either.
+        from tablefull.readers.journal_files import require_open_journal
 
         try:
+            if is_live(root):
+                require_open_journal()
+            from tablefull.readers.log_files import read_journal
+
             return read_journal(root, since_seconds)
         except (FileNotFoundError, ReadError) as other:
             raise _more_telling(error, other) from None

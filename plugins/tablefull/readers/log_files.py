@@ -15,7 +15,6 @@ from tablefull.readers.files import (
     is_live,
     monotonic_now,
     read_bytes,
-    read_optional,
     recording,
 )
 from tablefull.readers.kernel_lines import interesting_line, parse_journal_line, parse_syslog_line, syslog_time
@@ -29,12 +28,12 @@ _FROM_KERNEL = re.compile(rb'"_TRANSPORT" ?: ?"kernel"').search
 def read_journal(root: str, since_seconds: float) -> KernelLog:
     """The kernel's messages in the journal, of this boot; in a captured tree those of its recordings.
 
-    Raises FileNotFoundError without a journal, ReadError when it is closed to us or holds no message of the kernel (as
-    in a container: its journal is its own, and an empty one proves nothing).
+    On this host only after require_open_journal(): journalctl tells nobody that it shows him nothing. Raises
+    FileNotFoundError without a recording, ReadError when the journal holds no message of the kernel (as in a container:
+    its journal is its own, and an empty one proves nothing).
     """
     if not is_live(root):
         return _recorded(root, since_seconds)
-    _require_open_journal()
     now = monotonic_now(root)
     output = _journalctl(f'--since=-{int(since_seconds) + 1}s', '--reverse')
     # The newest come first, so that the limit would cut the oldest.
@@ -43,23 +42,6 @@ def read_journal(root: str, since_seconds: float) -> KernelLog:
         raise ReadError('journal', 'holds no message of the kernel')
     log = KernelLog('journal', (), len(lines), now_seconds=now or 0.0)
     return log._replace(events=younger(log, _journal_records(lines), since_seconds))
-
-
-def _require_open_journal() -> None:
-    """journalctl shows nothing to whom it may not show everything, and exits with 0: so try the file of the system."""
-    machine = (read_optional('/', '/etc/machine-id', 64) or '').strip()
-    if not re.fullmatch('[0-9a-f]{32}', machine):
-        raise FileNotFoundError(errno.ENOENT, '/etc/machine-id')
-    refused = None
-    for directory in ('/var/log/journal', '/run/log/journal'):
-        path = f'{directory}/{machine}/system.journal'
-        try:
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
-            return
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EPERM):
-                refused = ReadError(path, os.strerror(error.errno), error.errno)
-    raise refused or FileNotFoundError(errno.ENOENT, '/var/log/journal')
 
 
 def _journalctl(*arguments: str) -> bytes:

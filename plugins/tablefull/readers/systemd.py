@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from tablefull.readers.files import ReadError, is_live, read_text, recording
-from tablefull.readers.programs import run_program
 from tablefull.record import NamedTuple
 
 _SECONDS = {
@@ -81,6 +80,8 @@ def read_unit(root: str, name: str) -> Unit:
         return parse_unit(read_text(root, path, 1 << 18), path.lstrip('/'))
     if not os.path.isdir(BOOTED):
         raise ReadError('systemctl show', 'this host or container was not booted with systemd')
+    from tablefull.readers.programs import run_program
+
     source = f'systemctl show {name}'
     try:
         wanted = '--property=' + ','.join(PROPERTIES)

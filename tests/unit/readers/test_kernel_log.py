@@ -136,11 +136,11 @@ def test_another_device_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_a_container_has_in_its_place_is_no_kernel_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(root: str, since: float) -> None:
+    def absent() -> None:
         raise FileNotFoundError(errno.ENOENT, 'journal')
 
     monkeypatch.setattr('tablefull.readers.kernel_log._is_kmsg', lambda status: False)
-    monkeypatch.setattr(log_files, 'read_journal', absent)
+    monkeypatch.setattr('tablefull.readers.journal_files.require_open_journal', absent)
     with pytest.raises(FileNotFoundError):
         read_kernel_log('/', 900)
 
@@ -176,7 +176,6 @@ class Journalctl:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Output) -> None:
         self.answers, self.calls = list(answers), list[tuple[str, ...]]()
-        monkeypatch.setattr(log_files, '_require_open_journal', lambda: None)
         monkeypatch.setattr('tablefull.readers.programs.run_program', self)
 
     def __call__(self, name: str, arguments: list[str], limit: int) -> Output:
@@ -234,11 +233,11 @@ def absent_kmsg(root: str, since: float) -> None:
 def test_of_two_refusals_the_one_a_privilege_would_lift_is_told(
     monkeypatch: pytest.MonkeyPatch, kmsg: Callable[[str, float], None], reason: Exception, raises: str
 ) -> None:
-    def refuse(root: str, since: float) -> None:
+    def refuse() -> None:
         raise reason
 
     monkeypatch.setattr('tablefull.readers.kernel_log._read_kmsg', kmsg)
-    monkeypatch.setattr(log_files, 'read_journal', refuse)
+    monkeypatch.setattr('tablefull.readers.journal_files.require_open_journal', refuse)
     with pytest.raises(ReadError, match=raises) as caught:
         read_kernel_log('/', 900)
     assert caught.value.permission

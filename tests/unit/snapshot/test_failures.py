@@ -88,15 +88,15 @@ def test_a_file_closed_to_this_user_names_who_may_read_it(tmp_path: Path, monkey
 def test_a_reader_that_hangs_costs_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('tablefull.looks.conntrack.read_conntrack', lambda root: time.sleep(20))
     began = time.monotonic()
-    result = take(HEALTHY, tmp_path, '--timeout', '0.8')
-    assert time.monotonic() - began < 2
+    result = take(HEALTHY, tmp_path, '--timeout', '2')
+    assert time.monotonic() - began < 5
     assert result['conntrack'] == {'read': 0}
     assert result['neighbour']['read'] == result['kernel_log']['read'] == 1
 
 
 def test_a_kernel_log_that_hangs_leaves_the_counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('tablefull.readers.kernel_log.read_kernel_log', lambda *arguments: time.sleep(20))
-    result = take(HEALTHY, tmp_path, '--timeout', '0.8')
+    result = take(HEALTHY, tmp_path, '--timeout', '2')
     assert result['kernel_log'] == {'read': 0}
     assert result['conntrack']['entries'] > 0
 
@@ -117,7 +117,7 @@ def test_a_loss_that_was_not_told_in_time_is_told_by_the_next_run(
     with monkeypatch.context() as slow:
         # It has judged and remembered, and then comes too late.
         slow.setattr('tablefull.snapshot.fields.conntrack', lambda look: time.sleep(20))
-        assert take(host(tmp_path, 130, 1000, drop=7), tmp_path / 'state', '--timeout', '0.8')['conntrack'] == {
+        assert take(host(tmp_path, 130, 1000, drop=7), tmp_path / 'state', '--timeout', '2')['conntrack'] == {
             'read': 0
         }
     result = take(host(tmp_path, 160, 1000, drop=7), tmp_path / 'state')

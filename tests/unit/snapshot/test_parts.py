@@ -56,7 +56,7 @@ def test_a_part_that_hangs_is_given_up_and_the_others_are_not(place: int) -> Non
     parts.insert(place, ('hangs', hang))
     began = time.monotonic()
     found = run_parts(parts, 0.6)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
     lost = found.pop('hangs')
     assert isinstance(lost, Lost) and lost.reason.startswith('no answer within 0.')
     assert found == {'a': 1, 'b': 2}
@@ -65,7 +65,7 @@ def test_a_part_that_hangs_is_given_up_and_the_others_are_not(place: int) -> Non
 def test_parts_that_all_hang_are_all_given_up_in_time() -> None:
     began = time.monotonic()
     found = run_parts([(name, hang) for name in 'abcdef'], 0.8)
-    assert time.monotonic() - began < 1.6
+    assert time.monotonic() - began < 4
     assert all(isinstance(lost, Lost) for lost in found.values()) and len(found) == 6
 
 

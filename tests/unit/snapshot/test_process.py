@@ -168,11 +168,11 @@ def test_a_reader_that_never_reads_does_not_keep_it(tmp_path: Path) -> None:
     except BlockingIOError:
         os.set_blocking(writing, True)
     began = time.monotonic()
-    command = [sys.executable, '-IS', SCRIPT, '--state-dir', str(tmp_path), '--timeout', '1']
+    command = [sys.executable, '-IS', SCRIPT, '--state-dir', str(tmp_path), '--timeout', '2']
     process = subprocess.Popen(command, stdout=writing)
     os.close(writing)
     assert process.wait(30) != 0
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 5
     os.close(reading)
 
 
@@ -232,12 +232,12 @@ def test_a_systemctl_that_hangs_costs_ferm_alone(tmp_path: Path) -> None:
         'programs._DIRECTORIES = (sys.argv[2],)\n'
         'systemd.BOOTED = sys.argv[2]\n'
         'ferm_presence.installed = lambda root: True\n'
-        'main(["--state-dir", sys.argv[2] + "/state", "--timeout", "1.2"])\n'
+        'main(["--state-dir", sys.argv[2] + "/state", "--timeout", "2.4"])\n'
     )
     began = time.monotonic()
     command = [sys.executable, '-IS', '-c', script, str(PLUGINS), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 5
     assert (done.returncode, done.stderr) == (0, '')
     result = json.loads(done.stdout)
     assert result['ferm']['active_state'] == 'unseen'
@@ -256,12 +256,12 @@ def test_a_look_that_hangs_in_the_kernel_does_not_keep_the_process(tmp_path: Pat
         'from tablefull.snapshot import main, take\n'
         'def hang(self): lock = _thread.allocate_lock(); lock.acquire(); lock.acquire()\n'
         'take.Snapshot.neighbour = hang\n'
-        'main.main(["--state-dir", sys.argv[2], "--timeout", "0.8"])\n'
+        'main.main(["--state-dir", sys.argv[2], "--timeout", "2"])\n'
     )
     began = time.monotonic()
     command = [sys.executable, '-IS', '-c', script, str(PLUGINS), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert (done.returncode, done.stderr) == (0, '')
     result = json.loads(done.stdout)
     assert result['neighbour'] == {'read': 0}

@@ -117,9 +117,7 @@ def test_a_loss_that_was_not_told_in_time_is_told_by_the_next_run(
     with monkeypatch.context() as slow:
         # It has judged and remembered, and then comes too late.
         slow.setattr('tablefull.snapshot.fields.conntrack', lambda look: time.sleep(20))
-        assert take(host(tmp_path, 130, 1000, drop=7), tmp_path / 'state', '--timeout', '2')['conntrack'] == {
-            'read': 0
-        }
+        assert take(host(tmp_path, 130, 1000, drop=7), tmp_path / 'state', '--timeout', '2')['conntrack'] == {'read': 0}
     result = take(host(tmp_path, 160, 1000, drop=7), tmp_path / 'state')
     assert '7 packets refused' in result['checks']['conntrack']['summary']
 

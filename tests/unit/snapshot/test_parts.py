@@ -71,10 +71,10 @@ def test_parts_that_all_hang_are_all_given_up_in_time() -> None:
 
 def test_what_a_given_up_part_returns_later_is_not_taken_for_that_of_another() -> None:
     def slow() -> str:
-        time.sleep(0.5)
+        time.sleep(2)
         return 'too late'
 
-    found = run_parts([('slow', slow), ('next', lambda: time.sleep(0.1) or 'in time')], 0.8)
+    found = run_parts([('slow', slow), ('next', lambda: time.sleep(0.2) or 'in time')], 2.4)
     assert isinstance(found['slow'], Lost)
     assert found['next'] == 'in time'
 

@@ -58,9 +58,9 @@ def blocks(page: str) -> str:
     return '\n'.join(re.findall(r'^```sh\n(.*?)^```$', text, re.MULTILINE | re.DOTALL))
 
 
-def follow(page: str, then: str) -> str:
-    """What `then` prints on a machine on which somebody has followed the page."""
-    script = f'{PROLOGUE}\n{blocks(page)}\necho ----\n{then}\n'
+def follow(page: str, then: str, before: str = '') -> str:
+    """What `then` prints on a machine, prepared by `before`, on which somebody has followed the page."""
+    script = f'{PROLOGUE}\n{before}\n{blocks(page)}\necho ----\n{then}\n'
     done = subprocess.run(
         [ROOT / 'tools' / 'sandbox', 'sh', '-euc', script], capture_output=True, text=True, cwd=ROOT, timeout=240
     )
@@ -114,6 +114,61 @@ def test_nagios_ends_with_a_red_service() -> None:
     told = follow('nagios', NAGIOS)
     assert 'current_state=2' in told
     assert 'plugin_output=NEIGHBOUR CRITICAL - ' in told
+
+
+# What the page takes for granted: plugins, an Icinga with its API, and a Director that has been introduced to it.
+DIRECTOR = r"""
+python3 -m venv /opt/tablefull && /opt/tablefull/bin/pip install --quiet .
+sed -i '1s/^#!.*python.*/& -I/' /opt/tablefull/bin/check_*
+ln -s /opt/tablefull/bin/check_* /usr/lib/nagios/plugins/
+icinga2 api setup
+rm /etc/icinga2/conf.d/hosts.conf
+systemctl restart icinga2
+mkdir -p /run/postgresql && chown postgres:postgres /run/postgresql
+version=$(ls /usr/lib/postgresql)
+pg_createcluster "$version" director --start
+sql() { setpriv --reuid=postgres --regid=postgres --init-groups psql --quiet --cluster "$version/director" "$@"; }
+sql -c "create role director login password 'director'" -c 'create database director owner director'
+sql -d director -c 'create extension pgcrypto'
+password=$(sed -n 's/.*password = "\(.*\)"/\1/p' /etc/icinga2/conf.d/api-users.conf)
+mkdir -p /etc/icingaweb2/modules/director
+cd /etc/icingaweb2
+for module in /usr/share/icingaweb2/modules/*; do ln -sfn "$module" enabledModules/; done
+cat >resources.ini <<END
+[director]
+type = db
+db = pgsql
+host = 127.0.0.1
+port = $(pg_lsclusters --no-header | awk '$2 == "director" { print $3 }')
+dbname = director
+username = director
+password = director
+charset = utf8
+END
+printf '[db]\nresource = "director"\n' >modules/director/config.ini
+printf '[config]\nendpoint = "%s"\nhost = "127.0.0.1"\nusername = "root"\npassword = "%s"\n' \
+    "$(hostname --fqdn)" "$password" >modules/director/kickstart.ini
+cd -
+icingacli director migration run
+icingacli director kickstart run
+"""
+
+
+# The Director reads all commands of Icinga once more, finds its own among them, and takes the basket again.
+UPDATE = """
+echo ====
+icingacli director kickstart run
+icingacli director basket restore < templates/director/tablefull-basket.json
+icingacli director config deploy
+"""
+
+
+def test_the_director_ends_with_a_red_service_and_takes_the_basket_again() -> None:
+    answer, _, update = follow('director', ICINGA + UPDATE, before=DIRECTOR).partition('====\n')
+    states = {result['attrs']['name']: result['attrs']['state'] for result in json.loads(answer)['results']}
+    assert set(states) == {service.name for service in SERVICES if not service.wanted}
+    assert states['tablefull-neighbour'] == 2
+    assert update.splitlines()[-1].startswith('Config matches last deployed one'), update
 
 
 @pytest.mark.parametrize('page', ['icinga2', 'nrpe', 'nagios'])

@@ -41,6 +41,7 @@ reporting-disabled = true
 
 # What a quiet machine without ferm does not show: said to Icinga as the checks would say it.
 SAID = {
+    'tablefull-unchecked': ['anything=1'],
     'tablefull-conntrack': ['full_in=1200s;;;0', 'usage=81%;80;90', 'drop_rate=3;;;0'],
     'tablefull-ferm': ['age=3600s;;;0'],
     'tablefull-kernel-log': ['conntrack_table_full=2;;;0', 'suppressed=7;;;0', 'lost=0;;;0'],
@@ -93,6 +94,9 @@ def written(shared_place: Path) -> Iterator[Icinga]:
                         node.check_now(host, f'tablefull-{service}')
                 # Rates need two runs, at least a second apart.
                 time.sleep(1.1)
+            # A service whose state is nobody's but ours: the others are checked by Icinga as well.
+            unchecked = {'check_command': 'tablefull-ferm', 'enable_active_checks': False}
+            node.api('PUT', '/v1/objects/services/local1!tablefull-unchecked', {'attrs': unchecked})
             for service, data in SAID.items():
                 said = {'exit_status': 1, 'plugin_output': 'said', 'performance_data': data}
                 target = {'type': 'Service', 'service': f'local1!{service}'}
@@ -129,7 +133,7 @@ def test_states_are_those_of_icinga() -> None:
         for one in ask(substituted(panel['targets'][0]['query']))
     }
     assert {host for host, _ in found} == {'local1', 'nrpe1'}
-    assert found['local1', 'tablefull-ferm'] == 1
+    assert found['local1', 'tablefull-unchecked'] == 1
     (mapping,) = panel['fieldConfig']['defaults']['mappings']
     assert [mapping['options'][str(state)]['text'] for state in range(4)] == ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN']
 

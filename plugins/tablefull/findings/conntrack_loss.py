@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tablefull.findings.conntrack_remedy import list_entries, raise_limit
-from tablefull.findings.conntrack_seen import LOST, Seen
+from tablefull.findings.conntrack_seen import Seen
 from tablefull.findings.finding import Finding
+from tablefull.findings.rates import LOST
 from tablefull.findings.wording import duration, number, quantity
 from tablefull.readers.kernel_log import Event
 from tablefull.record import TYPE_CHECKING

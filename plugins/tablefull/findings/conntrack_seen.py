@@ -106,7 +106,3 @@ def sample_of(table: Conntrack, at: float, log_clock: float | None) -> Sample:
         if values is not None:
             counters[name] = values
     return Sample(at, counters)
-
-
-# What is remembered of a run that saw its table refuse packets: how many, at least 1.
-LOST = 'lost'

@@ -13,6 +13,8 @@ KEPT_FOR = 900.0
 _MOST_KEPT = 40
 # Two runs closer than this (seconds) share the older sample: a rate over milliseconds means nothing.
 _SHORTEST = 1.0
+# What is remembered of a run that saw its table refuse packets: how many, at least 1. No later sample shows it.
+LOST = 'lost'
 
 
 class Sample(NamedTuple):
@@ -79,10 +81,14 @@ def content_of(boot: str, samples: Sequence[Sample], new: Sample) -> dict[str, A
 
 
 def _thinned(samples: Sequence[Sample], usable: Sample | None) -> list[Sample]:
-    """As few as reach back over the whole time, however often the check runs; always the newest and the usable one."""
+    """As few as reach back over the whole time, however often the check runs.
+
+    Always the newest one, the usable one, and the latest one with a loss.
+    """
     kept: list[Sample] = []
+    losses = [sample for sample in samples if any(sample.counters.get(LOST, ()))]
     for sample in samples:
-        needed = sample is samples[-1] or sample is usable
+        needed = sample is samples[-1] or sample is usable or sample in losses[-1:]
         # What is newer than the usable one is about to become it, however often the check runs.
         pause = _SHORTEST if usable is not None and sample.at > usable.at else KEPT_FOR / _MOST_KEPT
         if not kept or needed or sample.at - kept[-1].at >= pause:

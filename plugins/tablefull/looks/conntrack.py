@@ -5,8 +5,8 @@ from __future__ import annotations
 from tablefull.findings import conntrack as rules
 from tablefull.findings.conntrack_configuration import configuration
 from tablefull.findings.conntrack_loss import lost
-from tablefull.findings.conntrack_seen import COUNTERS, LOST, Seen, sample_of
-from tablefull.findings.rates import content_of, samples_from
+from tablefull.findings.conntrack_seen import COUNTERS, Seen, sample_of
+from tablefull.findings.rates import LOST, content_of, samples_from
 from tablefull.findings.wording import number, shown
 from tablefull.frame.look import Look, Number, Threshold
 from tablefull.frame.option_table import Option, missing_option

@@ -7,9 +7,9 @@ import pytest
 from tablefull.findings import conntrack as rules
 from tablefull.findings.conntrack_configuration import configuration
 from tablefull.findings.conntrack_loss import lost
-from tablefull.findings.conntrack_seen import LOST, Seen, sample_of
+from tablefull.findings.conntrack_seen import Seen, sample_of
 from tablefull.findings.finding import Finding
-from tablefull.findings.rates import Sample
+from tablefull.findings.rates import LOST, Sample
 from tablefull.readers.conntrack import Conntrack
 from tablefull.readers.kernel_log import Event, KernelLog
 from tablefull.readers.statistics import Statistics

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tablefull.findings.rates import Sample, change_rate, content_of, growth, oldest, previous, rate, samples_from
+from tablefull.findings.rates import (
+    KEPT_FOR,
+    LOST,
+    Sample,
+    change_rate,
+    content_of,
+    growth,
+    oldest,
+    previous,
+    rate,
+    samples_from,
+)
 
 
 def sample(at: float, *drop: int) -> Sample:
@@ -83,6 +94,22 @@ def test_a_check_that_runs_all_the_time_compares_with_a_moment_ago() -> None:
         assert before is None or now - before.at < 2.5
         content = content_of('b', samples_from(content, 'b', now), sample(now, number))
         assert len(content['samples']) <= 5
+
+
+@given(st.lists(st.sampled_from([0.5, 2.0, 5.0, 10.0, 20.0, 30.0]), min_size=2, max_size=60), st.data())
+def test_the_latest_loss_is_remembered_however_often_a_check_runs(pauses: list[float], data: st.DataObject) -> None:
+    # An agent that asked every two seconds once took an alert away after fifteen: the sample with the loss was thinned.
+    losses = data.draw(st.lists(st.integers(0, 3), min_size=len(pauses), max_size=len(pauses)))
+    content: dict[str, Any] | None = None
+    now, latest = 1000.0, None
+    for pause, packets in zip(pauses, losses):
+        samples = samples_from(content, 'b', now)
+        found = [sample for sample in samples if sample.counters[LOST][0]]
+        if latest is not None and now - latest <= KEPT_FOR:
+            assert found[-1].at == latest
+        content = content_of('b', samples, Sample(now, {'drop': (1, 0), LOST: (packets,)}))
+        latest = now if packets else latest
+        now += pause
 
 
 JSON: Any = st.recursive(

@@ -46,6 +46,8 @@ chmod 755 /usr/local/bin/systemctl
 rm -f /etc/sudoers.d/zabbix
 # Everything is installed already, and there is no network to look for newer versions.
 echo 'APT::Get::Upgrade "false";' >/etc/apt/apt.conf.d/99sandbox
+# Every Debian with systemd has it, and the pages are for those.
+groupadd --force --system systemd-journal
 # icinga2 cannot copy a file that the sandbox has not yet taken from the machine's own file system.
 find /etc/icinga2 -type f -exec touch '{{}}' +
 python3() {{ /usr/bin/python3 "$@"; }}

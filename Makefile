@@ -5,7 +5,7 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system test-integration test-versions golden options templates bench clean
+.PHONY: help run test test-system test-integration test-zabbix test-versions golden options templates bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -36,6 +36,15 @@ test-integration: $(VENV)/test ## tests with real Icinga 2, Nagios 4, NRPE and s
 	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels . setuptools wheel
 	tools/sandbox $(PYTHON) -m pytest tests/integration
 	$(PYTHON) -m pytest tests/documents
+
+ZABBIX = zabbix-server-pgsql zabbix-frontend-php zabbix-agent zabbix-agent2 postgresql php-cli php-pgsql php-gd php-xml \
+	php-mbstring php-bcmath chromium iproute2 iptables conntrack sudo mount util-linux
+
+test-zabbix: $(VENV)/test ## tests with real Zabbix 6.0 and 7.0 at the same time; needs root
+	tools/install-packages --idle $(ZABBIX)
+	rm -rf build/wheels
+	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels . setuptools wheel
+	$(PYTHON) -m tests.zabbix
 
 test-versions: ## unit tests on the oldest and the newest supported Python and libraries; needs root
 	tools/test-versions

@@ -5,9 +5,9 @@ One module a system, each with `files() -> dict[str, str]`: path below templates
 
 from __future__ import annotations
 
-from tools.templates import director, grafana, icinga2_commands, icinga2_services, nagios, nrpe, sudoers
+from tools.templates import director, grafana, icinga2_commands, icinga2_services, nagios, nrpe, sudoers, zabbix
 
-SYSTEMS = (icinga2_commands, icinga2_services, director, grafana, nagios, nrpe, sudoers)
+SYSTEMS = (icinga2_commands, icinga2_services, director, grafana, nagios, nrpe, sudoers, zabbix)
 
 
 def all_files() -> dict[str, str]:

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 _MAXIMUM = ('net.netfilter.nf_conntrack_max', 'net.nf_conntrack_max', 'net.ipv4.netfilter.ip_conntrack_max')
 
 # What the kernel itself derives max from when nobody sets it: one entry a bucket (>= 5.15), four (before), eight with
-# an explicit hashsize= (all versions). nf_conntrack_init_start().
-_OWN_RATIOS = (1, 4, 8)
+# an explicit hashsize= (all versions). nf_conntrack_init_start(). Distributions took the one back into 5.14.
+_ONE, _FOUR = (5, 14), (5, 15)
 
 
-def configuration(table: Conntrack, sysctls: Sysctls, hashsize: str | None) -> Iterator[Finding]:
+def configuration(
+    table: Conntrack, sysctls: Sysctls, hashsize: str | None, release: tuple[int, int] = (0, 0)
+) -> Iterator[Finding]:
     """Compare the running limit with sysctl.d, and with the hashsize option of modprobe.d if there is one.
 
+    `release` tells which limits the kernel chooses by itself; (0, 0) is one that is not known.
     Only in the first namespace, whose /etc describes the host, and only when there is any configuration to read.
     """
     if not table.first_namespace or not sysctls.present or table.maximum is None or not table.buckets:
@@ -29,8 +32,8 @@ def configuration(table: Conntrack, sysctls: Sysctls, hashsize: str | None) -> I
     wanted = parse_value(configured.value) if configured is not None else None
     if configured is not None and wanted is not None:
         if table.maximum != wanted:
-            yield _differs(table, wanted, configured.path)
-    elif table.maximum > 0 and not _is_own_choice(table):
+            yield _differs(table, wanted, configured.path, release)
+    elif table.maximum > 0 and not _is_own_choice(table, release):
         yield Finding(
             'conntrack-configuration-lost-at-boot',
             'info',
@@ -49,11 +52,18 @@ def configuration(table: Conntrack, sysctls: Sysctls, hashsize: str | None) -> I
         )
 
 
-def _is_own_choice(table: Conntrack) -> bool:
-    return table.maximum in [ratio * (table.buckets or 0) for ratio in _OWN_RATIOS]
+def _is_own_choice(table: Conntrack, release: tuple[int, int]) -> bool:
+    known = release != (0, 0)
+    ratios = [8]
+    if not known or release >= _ONE:
+        ratios.append(1)
+    if not known or release < _FOUR:
+        # Since 5.15 somebody made it so: hash size raised to a quarter of the limit, as guides advise.
+        ratios.append(4)
+    return table.maximum in [ratio * (table.buckets or 0) for ratio in ratios]
 
 
-def _differs(table: Conntrack, wanted: int, path: str) -> Finding:
+def _differs(table: Conntrack, wanted: int, path: str, release: tuple[int, int]) -> Finding:
     running = table.maximum or 0
     evidence = (f'running {running}, {table.buckets} buckets', f'{path}: {wanted}')
     if running > wanted > 0 or running <= 0:
@@ -65,7 +75,7 @@ def _differs(table: Conntrack, wanted: int, path: str) -> Finding:
             evidence,
             persist(table, running) if running > 0 else (),
         )
-    reason = 'the module was loaded after the setting' if _is_own_choice(table) else 'lowered since'
+    reason = 'the module was loaded after the setting' if _is_own_choice(table, release) else 'lowered since'
     return Finding(
         'conntrack-configuration-differs',
         'warning',

@@ -75,7 +75,7 @@ def look(
     if table.first_namespace:
         # What is configured for the next boot is the host's.
         hashsize = module_options((modprobe or read_modprobe)(options.root), 'nf_conntrack').get('hashsize')
-        findings += configuration(table, read_sysctls(options.root), hashsize)
+        findings += configuration(table, read_sysctls(options.root), hashsize, seen.release)
     # Last of all: a run that dies on the way has consumed no loss.
     new.counters[LOST] = (lost(findings, seen),)
     findings += memory.save(content_of(boot, samples, new))

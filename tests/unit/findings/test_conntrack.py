@@ -278,9 +278,21 @@ def test_a_limit_that_is_configured_in_any_spelling_is_fine(value: str) -> None:
     assert list(configuration(table(maximum=1000), configured(value), None)) == []
 
 
-@pytest.mark.parametrize('ratio', [1, 4, 8])
-def test_the_kernels_own_choice_is_not_taken_for_a_hand(ratio: int) -> None:
-    assert list(configuration(table(maximum=1000 * ratio), sysctls(), None)) == []
+@pytest.mark.parametrize(
+    ('release', 'ratio'),
+    [((0, 0), 1), ((0, 0), 4), ((0, 0), 8), ((5, 10), 4), ((5, 14), 1), ((5, 14), 4), ((6, 1), 1), ((6, 1), 8)],
+)
+def test_the_kernels_own_choice_is_not_taken_for_a_hand(release: tuple[int, int], ratio: int) -> None:
+    assert list(configuration(table(maximum=1000 * ratio), sysctls(), None, release)) == []
+
+
+@pytest.mark.parametrize(('release', 'ratio'), [((6, 1), 4), ((5, 15), 4), ((5, 10), 1)])
+def test_a_limit_raised_by_hand_together_with_the_hash_size_is_no_choice_of_this_kernel(
+    release: tuple[int, int], ratio: int
+) -> None:
+    # The mirror list of 2019: 262144 entries, and a hash of a quarter of it.
+    (finding,) = configuration(table(maximum=1000 * ratio), sysctls(), None, release)
+    assert finding.code == 'conntrack-configuration-lost-at-boot'
 
 
 def test_a_container_and_a_tree_without_configuration_say_nothing_about_it() -> None:

@@ -97,7 +97,8 @@ def _forbidden(seen: Seen) -> Iterator[Finding]:
                 *(_describe(modules.loaded[name], judged(modules).get(name, 'other')) for name in names),
                 *(f'{name} is compiled into this kernel: only another kernel removes it' for name in compiled),
             ),
-            _removal(seen, names),
+            # Tables too, that hurt nobody elsewhere: somebody wants them gone.
+            commands(unloading(names, modules.loaded), modules.loaded),
         )
 
 

@@ -237,6 +237,16 @@ def test_a_required_module_that_is_not_there_counts_as_missing_says() -> None:
     assert 'nf_conntrack, xt_*' in finding.summary
 
 
+def test_every_forbidden_module_is_unloaded_and_not_only_what_tracks() -> None:
+    (finding,) = [
+        finding
+        for finding in judge(seen(FLUSHED, 0, Policy(forbid=('iptable_*', 'nf_conntrack'))), 'critical')
+        if finding.code == 'modules-forbidden'
+    ]
+    (line,) = finding.remedy
+    assert {'iptable_filter', 'iptable_nat', 'nf_conntrack'} <= set(line.split())
+
+
 def test_a_forbidden_module_is_one_whatever_is_expected_or_allowed() -> None:
     what = seen(FLUSHED, 0, Policy('loaded', allow=('*',), forbid=('nf_nat',)))
     assert codes(what) == {'modules-forbidden': 'critical'} and unexpected(what) == ['nf_nat']

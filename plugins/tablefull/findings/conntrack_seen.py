@@ -74,8 +74,12 @@ class Seen(NamedTuple):
     @property
     def was_nearly_full(self) -> bool:
         """The same of now or the previous run: between the two a burst may have come and gone."""
-        before = self.before.counters.get('entries', (0,))[0] if self.before is not None else 0
-        return self.nearly_full or (self.table.limit is not None and 100.0 * before / self.table.limit >= NEARLY_FULL)
+        if self.nearly_full or self.before is None or self.table.limit is None:
+            return self.nearly_full
+        entries = self.before.counters.get('entries', (0,))[0]
+        # Somebody may have raised the limit in between: that is how the outage is ended.
+        limit = self.before.counters.get('limit', (self.table.limit,))[0]
+        return limit > 0 and 100.0 * entries / limit >= NEARLY_FULL
 
     @property
     def full_in(self) -> float | None:
@@ -99,6 +103,8 @@ def sample_of(table: Conntrack, at: float, log_clock: float | None) -> Sample:
     counters: dict[str, tuple[int, ...]] = {}
     if table.entries is not None:
         counters['entries'] = (table.entries,)
+    if table.limit is not None:
+        counters['limit'] = (table.limit,)
     if log_clock is not None:
         counters['log_clock'] = (int(log_clock),)
     for name in COUNTERS:

@@ -307,6 +307,15 @@ def test_a_hash_size_that_was_never_applied_is_said() -> None:
     assert list(configuration(table(maximum=1000), sysctls(), 'auto')) == []
 
 
+def test_a_table_that_was_full_before_its_limit_was_raised_was_full() -> None:
+    # The remedy has been carried out between two runs: packets refused before it are a loss of a full table still.
+    full = table(1000, 1000, drop=10)
+    assert judge(table(1010, 2000, drop=74), full)[0] == 'critical conntrack-table-full'
+    assert judge(table(1010, 2000, drop=74), table(500, 1000, drop=10))[0] == 'warning conntrack-drops'
+    # And one whose limit was lowered since was not.
+    assert judge(table(100, 200, drop=74), table(190, 1000, drop=10))[0] == 'warning conntrack-drops'
+
+
 def test_no_remedy_contains_a_character_that_a_daemon_would_take_for_perfdata() -> None:
     everything: list[Finding] = [
         *rules.judge(seen(table(1000, 1000, drop=5), table()), 900.0),

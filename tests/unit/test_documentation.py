@@ -171,7 +171,7 @@ def test_every_check_has_its_page(check: Check) -> None:
     page = page_of(check)
     assert headings(page, 1) == [check.program]
     assert headings(page, 2) == OF_A_CHECK
-    for word in ('Icinga', 'NRPE', 'Zabbix', 'UserParameter='):
+    for word in ('Icinga', 'NRPE', 'Zabbix', 'tablefull.check['):
         assert word in section(page, 'Examples')
 
 

@@ -48,7 +48,7 @@ def _with_triggers(api: Api, events: list[dict[str, str]]) -> list[Problem]:
     return [Problem(names[one['objectid']], SEVERITIES[int(one['severity'])], one['name']) for one in events]
 
 
-def wait_for_problems(api: Api, host: Monitored, *triggers: str, seconds: float = 30) -> dict[str, Problem]:
+def wait_for_problems(api: Api, host: Monitored, *triggers: str) -> dict[str, Problem]:
     """Until these are the open problems of a host, all of them and no other. Returns them."""
     expected = set(triggers)
     last: dict[str, Problem] = {}
@@ -59,7 +59,7 @@ def wait_for_problems(api: Api, host: Monitored, *triggers: str, seconds: float 
         return set(last) == expected
 
     try:
-        wait_for(f'{expected or "no problem"} of {host.name}', same, seconds)
+        wait_for(f'{expected or "no problem"} of {host.name}', same)
     except AssertionError as error:
         told = api('item.get', hostids=host.id, search={'key_': 'tablefull.'}, output=['key_', 'lastvalue'])
         words = {item['key_']: item['lastvalue'] for item in told if item['key_'] in TOLD}

@@ -85,7 +85,7 @@ def table(api: Api, pair: tuple[Monitored, Monitored]) -> Iterator[Table]:
     table = Table(snapshot.machine)
     yield table
     table.flush()
-    wait_for_problems(api, snapshot, seconds=60)
+    wait_for_problems(api, snapshot)
     wait_for('native to recover', lambda: all('cannot be seen' in name for name in problems(api, native)), 60)
 
 
@@ -104,8 +104,10 @@ def test_a_table_that_fills_is_foretold_then_high_then_very_high_then_full(
 
     table.fill(85)
     wait_for_problems(api, snapshot, SOON, WARNING)
+    wait_for('the same of native', lambda: WARNING in problems(api, native))
     table.fill(95)
     wait_for_problems(api, snapshot, SOON, WARNING, HIGH)
+    wait_for('the same of native', lambda: HIGH in problems(api, native))
     table.fill(100)
     assert table.send(40) == 40
     full = wait_for_problems(api, snapshot, SOON, WARNING, HIGH, FULL)[FULL]
@@ -141,9 +143,9 @@ def test_a_full_table_that_cuts_off_the_agent_itself_is_not_silent(api: Api, tem
         table.fill(96)
         wait_for_problems(api, host, HIGH)
         table.fill(100)
-        wait_for_problems(api, host, HIGH, 'Tablefull: no answer from the agent', seconds=75)
+        wait_for_problems(api, host, HIGH, 'Tablefull: no answer from the agent')
         table.flush()
-        wait_for_problems(api, host, seconds=60)
+        wait_for_problems(api, host)
 
 
 def test_a_default_route_without_gateway_is_named_before_any_table_is_full(

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Value = TypeVar('Value')
+# Seconds. Much longer than anything takes here by itself, for the sake of busy machines.
+PATIENCE = 120.0
 
 
-def wait_for(what: str, condition: Callable[[], Value], seconds: float = 30) -> Value:
+def wait_for(what: str, condition: Callable[[], Value], seconds: float = PATIENCE) -> Value:
     """The first true value of `condition`; fails the test, with the last value, when there is none in time."""
     end = time.monotonic() + seconds
     while True:
@@ -21,7 +23,7 @@ def wait_for(what: str, condition: Callable[[], Value], seconds: float = 30) -> 
         time.sleep(0.3)
 
 
-def wait_for_none(look: Callable[[], list[str]], seconds: float = 30) -> None:
+def wait_for_none(look: Callable[[], list[str]], seconds: float = PATIENCE) -> None:
     """Until `look` finds nothing to complain of any more; fails the test with what it still finds."""
     end = time.monotonic() + seconds
     while (found := look()) and time.monotonic() < end:

@@ -13,7 +13,7 @@ TEXT = """\
 #   sed -i 's#/opt/tablefull/bin/#/usr/bin/#' tablefull.conf
 #
 # Try it as the agent runs it, not as root, to whom everything looks fine:
-#   setpriv --reuid=zabbix --regid=zabbix --init-groups env -i /opt/tablefull/bin/tablefull snapshot
+#   setpriv --reuid=zabbix --regid=zabbix --init-groups /opt/tablefull/bin/tablefull snapshot
 #
 # The kernel log is closed to user zabbix where kernel.dmesg_restrict is set, as on Debian. This group opens it, and the
 # reasons that ferm left in the journal; restart the agent afterwards:
@@ -24,7 +24,7 @@ TEXT = """\
 
 # Everything in one JSON object, for the templates: one process each interval. The parameter is options of the snapshot,
 # out of the macro {$TABLEFULL.OPTIONS} of the host, such as --expect loaded.
-UserParameter=tablefull.snapshot[*],/opt/tablefull/bin/tablefull snapshot $1
+UserParameter=tablefull.snapshot[*],/opt/tablefull/bin/python3 -IS /opt/tablefull/bin/tablefull-snapshot $1
 
 # One check as JSON, for items of your own: tablefull.check[conntrack,--warning 70 --critical 85], and JSONPath in their
 # preprocessing ($.exit_code, $.summary, $.metrics.usage). The agent ignores exit codes and waits three seconds.

@@ -209,8 +209,7 @@ def _widgets_70(host: str, story: Story) -> list[dict[str, Any]]:
             field('INTEGER', 'layout', '1'),
         ]
         found.append(_widget('itemhistory', 'Findings', _place(0, y, 36, 4), fields))
-        fields = [field('INTEGER', 'show', '3'), field('STRING', 'reference', 'PROBS')]
-        found.append(_widget('problems', 'Problems', _place(36, y, 36, 4), fields[:1]))
+        found.append(_widget('problems', 'Problems', _place(36, y, 36, 4), [field('INTEGER', 'show', '3')]))
         y += 4
     for index, name in enumerate(story.graphs):
         place = _place(index % 2 * 36, y + index // 2 * 5, 36, 5)

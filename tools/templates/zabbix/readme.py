@@ -57,8 +57,8 @@ Debian's zabbix_server, frontend, zabbix_agentd and zabbix_agent2, 6.0.14 and 7.
 The page [Zabbix](../../docs/systems/zabbix.md) leads from nothing to a problem on the dashboard, and tells of proxies,
 fleets, and what to do when no verdict comes. In short:
 
-1. Install the suite on the host, into `/opt/tablefull`, as the [README](../../README.md#use-it) says. (Not for native
-   templates.)
+1. Install the suite on the host, into `/opt/tablefull`, as the [README](../../README.md#use-it) says. (Not for the
+   native templates.)
 2. Copy `tablefull.conf` into the agent's directory of included files and restart the agent. (Not for the native ones.)
    The file says where that is, how to change the path, and which group opens the kernel log.
 3. Import the file of your version: *Data collection > Templates > Import* (6.0: *Configuration > Templates > Import*).

@@ -14,10 +14,10 @@ function failed(status, reason) {
 try {
     snapshot = JSON.parse(value);
 } catch (error) {
-    if (/^\S*sh: .*(not found|No such file or directory)$/.test(value)) {
+    if (/^\S*(sh|python[\d.]*): .*(not found|No such file or directory)$/.test(value)) {
         return failed(3, value);
     }
-    if (/^\S*sh: .*Permission denied$/.test(value)) {
+    if (/^\S*(sh|python[\d.]*): .*Permission denied$/.test(value)) {
         return failed(4, value);
     }
     return failed(2, value === '' ? 'an empty answer' : value);

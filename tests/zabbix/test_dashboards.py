@@ -52,6 +52,8 @@ def fleet(api: Api, templates: Path, installed: None) -> Iterator[dict[str, Moni
             if full.entries == full.limit:
                 full.send(int(20 + 200 * share))
             time.sleep(4)
+        full.fill(100)
+        full.send(200)
         wait_for('the full table', lambda: FULL in problems(api, hosts['gateway1']))
         wait_for_problems(api, hosts['web1'], NO_GATEWAY)
         yield hosts
@@ -93,6 +95,7 @@ def test_the_dashboard_of_all_hosts_has_the_fullest_first(
     created = api(request['method'], request['params'])['dashboardids'][0]
     page = f'zabbix.php?action=dashboard.view&dashboardid={created}&from=now-2m&to=now&kiosk=1'
     text = dashboard(page, 'fleet', '1280,650', pytestconfig.option.images, release)
+    api('dashboard.delete', [created])
     assert re.search(r'gateway1.*gateway2.*mirror1.*web1', text)
     assert '262144' in text
     assert NO_GATEWAY in text

@@ -20,7 +20,6 @@ from typing import NamedTuple
 POSTGRESQL = Path('/usr/lib/postgresql/15/bin')
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 BACKPORTS = ('zabbix-server-pgsql', 'zabbix-frontend-php', 'zabbix-agent', 'zabbix-agent2')
-LIBRARIES = ('libevent-extra-2.1-7', 'libevent-pthreads-2.1-7')
 
 
 class Release(NamedTuple):
@@ -99,8 +98,8 @@ def _backports() -> Path:
             f'--option=Dir::Cache={place}/cache',
             '--option=APT::Sandbox::User=root',
         ]
-        packages = [f'{name}/bookworm-backports' for name in BACKPORTS] + list(LIBRARIES)
         subprocess.run(['apt-get', *options, 'update', '--quiet=2'], check=True)
+        packages = _missing(options)
         found = subprocess.run(
             ['apt-get', *options, 'download', '--print-uris', *packages], check=True, capture_output=True, text=True
         ).stdout
@@ -113,6 +112,15 @@ def _backports() -> Path:
                     subprocess.run(['dpkg-deb', '--extract', archive, building], check=True)
                 shutil.rmtree(building / 'usr/share/doc')
     return tree
+
+
+def _missing(options: list[str]) -> list[str]:
+    """NAME=VERSION of the packages of 7.0, and of what they need and this machine has not got."""
+    wanted = [f'{name}/bookworm-backports' for name in BACKPORTS]
+    command = ['apt-get', *options, 'install', '--simulate', '--no-install-recommends', *wanted]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # Inst zabbix-agent [1:6.0.14+dfsg-1] (1:7.0.9+dfsg-1~bpo12+1 Debian Backports:stable-backports [amd64])
+    return sorted(f'{name}={version}' for name, version in re.findall(r'^Inst (\S+) (?:\[\S*\] )?\((\S+) ', told, re.M))
 
 
 def _database(tree: Path) -> Path:

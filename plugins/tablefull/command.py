@@ -1,6 +1,6 @@
 """The `tablefull` command: `tablefull explain CODE` prints the page of a finding, `tablefull snapshot` everything.
 
-launch.py, the entry point, takes snapshots without coming here.
+launch.py, the entry point, takes snapshots and looks at the top without coming here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ except ImportError as error:
 
 DESCRIPTION = 'Explain what the checks of tablefull find, and print all of it as one JSON object.'
 SNAPSHOT = 'print everything that is known of this host as one JSON object'
+TOP = 'show who holds the connection tracking table, by range of addresses, source, port and so on'
 OPTIONS = (
     Option('version', 'flag', '', 'print the version', 'V'),
     Option('help', 'flag', '', 'print this help', 'h'),
@@ -39,6 +40,8 @@ def answer(argv: list[str]) -> tuple[int, str]:
     """(exit code, output): 0 with what was asked for, 3 with the reason why not. Does not raise and does not exit."""
     if argv[:1] == ['snapshot']:
         return snapshot(argv[1:])
+    if argv[:1] == ['top']:
+        return top(argv[1:])
     parser = build_parser('tablefull', DESCRIPTION, OPTIONS)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
     about = 'print the page of a finding; without CODE list all codes'
@@ -48,8 +51,9 @@ def answer(argv: list[str]) -> tuple[int, str]:
     explaining.add_argument('code', nargs='?', metavar='CODE', help='as a check prints it, e.g. conntrack-table-full')
     # A name of its own: the one above would be set back to False by the options of the command.
     explaining.add_argument('-h', '--help', action='store_true', dest='help_explain', help='print this help')
-    # Only for the list of commands: it has a parser of its own.
+    # Only for the list of commands: they have parsers of their own.
     commands.add_parser('snapshot', help=SNAPSHOT, add_help=False)
+    commands.add_parser('top', help=TOP, add_help=False)
     try:
         options = parser.parse_args(argv)
     except UsageError as error:
@@ -79,6 +83,16 @@ def snapshot(argv: list[str]) -> tuple[int, str]:
     about = f'{SNAPSHOT[0].upper()}{SNAPSHOT[1:]}; docs/snapshot.md describes it.'
     text = build_parser('tablefull snapshot', about, (*options.OPTIONS, OPTIONS[1])).format_help()
     return 0, text.rstrip()
+
+
+def top(argv: list[str]) -> tuple[int, str]:
+    """Who holds the table, or the help on that."""
+    from tablefull.top import main, options
+
+    if {'-h', '--help'}.isdisjoint(argv):
+        return main.answer(argv)
+    about = f'{TOP[0].upper()}{TOP[1:]}. Reads only, and loads nothing.'
+    return 0, build_parser('tablefull top', about, (*options.OPTIONS, OPTIONS[1])).format_help().rstrip()
 
 
 def list_codes() -> tuple[int, str]:

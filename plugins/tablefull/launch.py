@@ -1,4 +1,4 @@
-"""Entry point of the `tablefull` command: a snapshot is taken before anything expensive is imported."""
+"""Entry point of the `tablefull` command: a snapshot and the top come before anything expensive is imported."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001  # broken, unreadable, out of memory
             broken(error)
         snapshot(sys.argv[2:])
+    if sys.argv[1:2] == ['top'] and not {'-h', '--help'}.intersection(sys.argv):
+        from tablefull.top.main import main as top
+
+        top(sys.argv[2:])
     from tablefull.command import main as command
 
     command()

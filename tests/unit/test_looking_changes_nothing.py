@@ -15,16 +15,16 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / 'plugins'
 
 MODULES = frozenset(
-    '__future__ _collections _json _signal _thread argparse collections collections.abc datetime difflib errno fnmatch '
-    'functools gc glob ipaddress json math nagiosplugin operator os psutil pwd re select signal stat struct sys '
-    'time traceback typing zlib'.split()
+    '__future__ _collections _json _signal _thread argparse bisect collections collections.abc datetime difflib errno '
+    'fnmatch functools gc glob heapq ipaddress itertools json math nagiosplugin operator os psutil pwd re select '
+    'signal stat struct sys time traceback typing zlib'.split()
 )
 # Of these modules, which could do anything, the names that only look, compute, or concern this process alone.
 HARMLESS = {
     'os': frozenset(
-        'F_OK O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK O_RDONLY W_OK X_OK access close environ fsencode '
-        'fstat getegid geteuid getpid listdir makedev path pread read readlink stat stat_result strerror waitpid '
-        'waitstatus_to_exitcode pipe POSIX_SPAWN_DUP2 POSIX_SPAWN_OPEN'.split()
+        'F_OK O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK O_RDONLY R_OK W_OK X_OK access close environ '
+        'fsencode fstat getegid geteuid getpid isatty listdir makedev path pread read readlink stat stat_result '
+        'strerror uname waitpid waitstatus_to_exitcode pipe POSIX_SPAWN_DUP2 POSIX_SPAWN_OPEN'.split()
     ),
     'sys': frozenset('argv byteorder exit stdout'.split()),
     'signal': frozenset(
@@ -34,7 +34,7 @@ HARMLESS = {
     '_signal': frozenset('ITIMER_REAL SIGALRM SIGCHLD SIG_DFL SIG_UNBLOCK pthread_sigmask setitimer signal'.split()),
     '_thread': frozenset('allocate_lock start_new_thread'.split()),
     '_socket': frozenset('AF_NETLINK NETLINK_ROUTE SOCK_CLOEXEC SOCK_RAW inet_ntop inet_pton'.split()),
-    'psutil': frozenset(('net_if_addrs',)),
+    'psutil': frozenset(('Error', 'net_connections', 'net_if_addrs')),
 }
 # `other.os.system` reaches such a module through one that has imported it. `signal` is a name of much else, too.
 REACHED = frozenset(('os', 'sys', 'posix', '_socket', 'psutil', 'subprocess'))

@@ -6,11 +6,10 @@ Without nagiosplugin and argparse: one snapshot a minute on each of a thousand h
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # the C half of signal: without its enum
-import os
-import sys
 
 from tablefull import __version__
 from tablefull.frame.json_text import encode
+from tablefull.frame.leaving import leave
 from tablefull.frame.text import clean
 from tablefull.readers.files import ReadError, check_root
 from tablefull.record import TYPE_CHECKING
@@ -61,17 +60,3 @@ def _bound(seconds: float) -> None:
     # A parent may hand it down blocked, and then no alarm would ever come.
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))
     _signal.setitimer(_signal.ITIMER_REAL, seconds)
-
-
-def leave(code: int, text: str) -> NoReturn:
-    """Print all of `text` or fail; a full disk or a closed pipe must not look like success."""
-    try:
-        if sys.stdout is None:
-            # Closed from the start; its number may be that of another file by now.
-            raise OSError
-        data = text.encode('ascii') + b'\n'
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:
-        code = 3
-    os._exit(code)

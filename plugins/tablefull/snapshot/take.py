@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tablefull.findings.finding import Finding
+    from tablefull.frame.look import Look
     from tablefull.frame.option_table import Option
     from tablefull.readers.conntrack import Conntrack
     from tablefull.readers.kernel_log import KernelLog
@@ -37,10 +38,11 @@ _FOR_LOOKS = 0.9
 
 
 class Taken(NamedTuple):
-    """What one part comes to; `kept` is what its next run is to know."""
+    """What one part comes to; `kept` is what its next run is to know, `look` what all of it rests on."""
 
     verdict: Verdict
     fields: dict[str, Any]
+    look: Look
     kept: dict[str, Any] | None = None
 
 
@@ -59,10 +61,11 @@ class _Memory:
 
 
 class Snapshot:
-    """One snapshot in the making. Each method but take() is a part, and runs in a thread."""
+    """One snapshot in the making. Each method but take() and look_around() is a part, and runs in a thread."""
 
-    def __init__(self, options: Values) -> None:
+    def __init__(self, options: Any, name: str = 'snapshot') -> None:
         self.options = options
+        self.name = name
         self.remembered = Remembered(None)
         self.table: Conntrack | None = None
         self.configuration: ModprobeConfiguration | None = None
@@ -71,20 +74,7 @@ class Snapshot:
     def take(self) -> dict[str, Any]:
         """The whole object. Takes at most about as long as --timeout says."""
         began, wall = time.monotonic(), time.time()
-        parts = (
-            ('kernel', lambda: _kernel(self.options.root)),
-            ('remember', self.remember),
-            ('kernel_log', self.kernel_log),
-            ('conntrack', self.conntrack),
-            ('conntrack_modules', self.conntrack_modules),
-            ('neighbour', self.neighbour),
-            ('ferm', self.ferm),
-        )
-        found = run_parts(parts, _FOR_LOOKS * self.options.timeout)
-        # Only of parts that are told: a loss that nobody heard of must be new to the next run.
-        kept = {name: found[name].kept for name in NAMES if not isinstance(found[name], Lost) and found[name].kept}
-        left = self.options.timeout - (time.monotonic() - began)
-        found.update(run_parts([('save', lambda: self.save(kept))], left))
+        found = self.look_around()
         failed = {NAMES[name]: found[name] for name in NAMES if isinstance(found[name], Lost)}
         failed.update([('state', found[name]) for name in ('remember', 'save') if isinstance(found[name], Lost)])
         verdicts = {
@@ -111,16 +101,36 @@ class Snapshot:
             **fields,
         }
 
+    def look_around(self, remembering: bool = True) -> dict[str, Any]:
+        """What each part returned, or Lost: Taken under each of NAMES. Without `remembering` as if on a first run."""
+        began = time.monotonic()
+        parts = (
+            ('kernel', lambda: _kernel(self.options.root)),
+            ('remember', self.remember if remembering else lambda: None),
+            ('kernel_log', self.kernel_log),
+            ('conntrack', self.conntrack),
+            ('conntrack_modules', self.conntrack_modules),
+            ('neighbour', self.neighbour),
+            ('ferm', self.ferm),
+        )
+        found = run_parts(parts, _FOR_LOOKS * self.options.timeout)
+        # Only of parts that are told: a loss that nobody heard of must be new to the next run.
+        kept = {name: found[name].kept for name in NAMES if not isinstance(found[name], Lost) and found[name].kept}
+        left = self.options.timeout - (time.monotonic() - began)
+        nothing = Verdict('ok', '', [])
+        found.update(run_parts([('save', lambda: self.save(kept) if remembering else nothing)], left))
+        return found
+
     def remember(self) -> None:
         """What the previous run left."""
-        self.remembered = load(self.options.state_dir, key('snapshot', self.options.root))
+        self.remembered = load(self.options.state_dir, key(self.name, self.options.root))
 
     def save(self, kept: dict[str, Any]) -> Verdict:
         """What the next run is to know; a part that was lost keeps what it knew."""
         before = self.remembered.content or {}
         old = {name: before[name] for name in NAMES if isinstance(before.get(name), dict)}
         content = {'schema': SCHEMA, **old, **kept}
-        trouble = save(self.options.state_dir, key('snapshot', self.options.root), content) or self.remembered.findings
+        trouble = save(self.options.state_dir, key(self.name, self.options.root), content) or self.remembered.findings
         findings = [finding for finding in trouble if finding.code not in (self.options.ignore or ())]
         severities = [finding.severity for finding in findings if finding.severity != 'info']
         return Verdict(severities[0] if severities else 'ok', findings[0].summary if findings else '', findings)
@@ -144,7 +154,7 @@ class Snapshot:
         memory = _Memory(self.remembered.content, 'kernel_log')
         look = looks.look(options, tuple(RULES), lambda lines: None, lambda: memory, read)
         wall = time.time() if same_boot(options.root) else None
-        return Taken(verdict(look, (), options), kernel_messages(look, wall), memory.kept)
+        return Taken(verdict(look, (), options), kernel_messages(look, wall), look, memory.kept)
 
     def conntrack(self) -> Taken:
         """The table."""
@@ -155,7 +165,7 @@ class Snapshot:
         memory = _Memory(self.remembered.content, 'conntrack')
         look = looks.look(options, lambda: memory, self._log, self._modprobe)
         self.table = None if look.seen is None else look.seen.table
-        return Taken(verdict(look, looks.THRESHOLDS, options), conntrack(look), memory.kept)
+        return Taken(verdict(look, looks.THRESHOLDS, options), conntrack(look), look, memory.kept)
 
     def conntrack_modules(self) -> Taken:
         """The modules."""
@@ -164,7 +174,7 @@ class Snapshot:
 
         options = self._options(looks.OPTIONS)
         look = looks.look(options, self.table, self._modprobe)
-        return Taken(verdict(look, looks.THRESHOLDS, options), modules(look))
+        return Taken(verdict(look, looks.THRESHOLDS, options), modules(look), look)
 
     def neighbour(self) -> Taken:
         """Neighbours and routes."""
@@ -174,7 +184,7 @@ class Snapshot:
         options = self._options(looks.OPTIONS)
         memory = _Memory(self.remembered.content, 'neighbour')
         look = looks.look(options, lambda: memory, self._log)
-        return Taken(verdict(look, looks.THRESHOLDS, options), neighbour(look), memory.kept)
+        return Taken(verdict(look, looks.THRESHOLDS, options), neighbour(look), look, memory.kept)
 
     def ferm(self) -> Taken:
         """ferm; that it is not there is no fault: nobody put this check on the host."""
@@ -183,12 +193,12 @@ class Snapshot:
 
         if ferm_absent.absent(self.options.root):
             look = ferm_absent.look('ok')
-            return Taken(verdict(look, (), self.options), ferm(look))
+            return Taken(verdict(look, (), self.options), ferm(look), look)
         from tablefull.looks import ferm as looks
 
         options = self._options(looks.OPTIONS, missing='ok')
         look = looks.look(options)
-        return Taken(verdict(look, looks.THRESHOLDS, options), ferm(look))
+        return Taken(verdict(look, looks.THRESHOLDS, options), ferm(look), look)
 
     def _options(self, own: tuple[Option, ...], **changed: Any) -> Values:
         """A check's own defaults, and what the snapshot was told."""

@@ -1,4 +1,4 @@
-"""The `tablefull` command: `tablefull explain CODE` prints the page of a finding, `tablefull snapshot` everything.
+"""The `tablefull` command: triage names causes, explain prints the page of a finding, snapshot everything.
 
 launch.py, the entry point, takes snapshots and looks at the top without coming here.
 """
@@ -19,7 +19,10 @@ except ImportError as error:
     print(f'TABLEFULL UNKNOWN - {error}: install tablefull with python3-nagiosplugin and python3-psutil')
     sys.exit(3)
 
-DESCRIPTION = 'Explain what the checks of tablefull find, and print all of it as one JSON object.'
+DESCRIPTION = (
+    'Name the causes of what the checks of tablefull find, explain it, and print all of it as one JSON object.'
+)
+TRIAGE = 'name the cause of what the checks find, and what to do by hand'
 SNAPSHOT = 'print everything that is known of this host as one JSON object'
 TOP = 'show who holds the connection tracking table, by range of addresses, source, port and so on'
 OPTIONS = (
@@ -42,6 +45,8 @@ def answer(argv: list[str]) -> tuple[int, str]:
         return snapshot(argv[1:])
     if argv[:1] == ['top']:
         return top(argv[1:])
+    if argv[:1] == ['triage']:
+        return triage(argv[1:])
     parser = build_parser('tablefull', DESCRIPTION, OPTIONS)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
     about = 'print the page of a finding; without CODE list all codes'
@@ -52,6 +57,7 @@ def answer(argv: list[str]) -> tuple[int, str]:
     # A name of its own: the one above would be set back to False by the options of the command.
     explaining.add_argument('-h', '--help', action='store_true', dest='help_explain', help='print this help')
     # Only for the list of commands: they have parsers of their own.
+    commands.add_parser('triage', help=TRIAGE, add_help=False)
     commands.add_parser('snapshot', help=SNAPSHOT, add_help=False)
     commands.add_parser('top', help=TOP, add_help=False)
     try:
@@ -95,6 +101,22 @@ def top(argv: list[str]) -> tuple[int, str]:
     return 0, build_parser('tablefull top', about, (*options.OPTIONS, OPTIONS[1])).format_help().rstrip()
 
 
+def triage(argv: list[str]) -> tuple[int, str]:
+    """Causes, or the help on that. Imported only now, for it is most of this program."""
+    from tablefull.triage import main
+
+    parser = build_parser(
+        'tablefull triage', f'{TRIAGE[0].upper()}{TRIAGE[1:]}; docs/triage.md describes it.', main.OPTIONS
+    )
+    try:
+        options = parser.parse_args(argv)
+    except UsageError as error:
+        return refuse(f'{error}; see tablefull triage --help')
+    if options.help:
+        return 0, parser.format_help().rstrip()
+    return main.answer(options)
+
+
 def list_codes() -> tuple[int, str]:
     """All codes with their titles, in the order of the catalogue."""
     width = max(len(code) for code in CATALOGUE)
@@ -102,7 +124,11 @@ def list_codes() -> tuple[int, str]:
 
 
 def explain(code: str) -> tuple[int, str]:
-    """The page of a finding, Markdown as it is."""
+    """The page of a finding, Markdown as it is, or what is known of a cause."""
+    from tablefull.triage.catalogue import CAUSES, page
+
+    if code in CAUSES:
+        return 0, page(code)
     if code not in CATALOGUE:
         return refuse(f'no finding has the code {code!r}{_perhaps(code)}; tablefull explain lists all codes')
     try:

@@ -2,7 +2,8 @@
 
 tests/fixtures/<case>/ is the root of a host as it was. Beside its proc, sys, etc and recordings lie
 
-* verdict.toml  for each check the state, and codes of findings, that an experienced operator would give;
+* verdict.toml  for each check the state, and codes of findings, that an experienced operator would give; under [triage]
+                the state and the causes, in their order;
 * NOTES         for a tree written by hand: which facts about that kernel it follows;
 * earlier/      files of the same host some minutes before, for what only two runs can tell.
 """
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tablefull import command
 from tablefull.frame.plugin import Check, main
 from tablefull.snapshot.main import answer
 
@@ -59,8 +61,14 @@ def read_verdicts(case: str) -> dict[str, Verdict]:
     path = os.path.join(FIXTURES, case, 'verdict.toml')
     with open(path, encoding='utf-8') as file:
         tables = parse_toml(file.read())
-    names = [*CHECKS, *sorted(set(tables) - set(CHECKS))]
+    names = [*CHECKS, *sorted(set(tables) - {*CHECKS, 'triage'})]
     return {run: Verdict(**tables[run]) for run in names}  # type: ignore[arg-type]
+
+
+def read_triage(case: str) -> Verdict:
+    """What triage has to say: `codes` are those of all causes, in their order."""
+    with open(os.path.join(FIXTURES, case, 'verdict.toml'), encoding='utf-8') as file:
+        return Verdict(**parse_toml(file.read())['triage'])  # type: ignore[arg-type]
 
 
 def parse_toml(text: str) -> dict[str, dict[str, str | tuple[str, ...]]]:
@@ -106,6 +114,15 @@ def snapshot(case: str, *options: str) -> tuple[int, str]:
     return on_tree(case, take, take)
 
 
+def triage(case: str, *options: str) -> tuple[int, str]:
+    """(exit code, output) of `tablefull triage` on a tree."""
+
+    def run(*place: str) -> tuple[int, str]:
+        return command.answer(['triage', *options, *place])
+
+    return on_tree(case, run, run)
+
+
 def on_tree(case: str, run: Callable[..., tuple[int, str]], before: Callable[..., tuple[int, str]]) -> tuple[int, str]:
     """What `run` returns for the options of a tree, after `before` on what the tree was earlier, if it tells."""
     tree = os.path.join(FIXTURES, case)
@@ -143,6 +160,13 @@ def snapshot_of(case: str) -> str:
     for name in ('time', 'duration'):
         del taken[name]
     return json.dumps(taken, indent=2) + '\n'
+
+
+def triage_of(case: str, form: str) -> str:
+    """The content of the golden triage.txt, or of triage.json, over many lines."""
+    if form == 'txt':
+        return triage(case)[1] + '\n'
+    return json.dumps(json.loads(triage(case, '--output', 'json')[1]), indent=2) + '\n'
 
 
 def golden(case: str, run: str, form: str) -> str:

@@ -8,7 +8,7 @@ import sys
 # Before the checks are imported: `python -m` knows the project, but not where its plugins lie.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'plugins'))
 
-from tests.golden.cases import HERE, cases, golden, json_of, runs, snapshot_of, text_of
+from tests.golden.cases import HERE, cases, golden, json_of, runs, snapshot_of, text_of, triage_of
 
 
 def main() -> None:
@@ -19,6 +19,8 @@ def main() -> None:
         wanted[golden(case, run, 'json')] = json_of(case, run)
     for case in cases():
         wanted[golden(case, 'snapshot', 'json')] = snapshot_of(case)
+        for form in ('txt', 'json'):
+            wanted[golden(case, 'triage', form)] = triage_of(case, form)
     for directory, _, files in os.walk(HERE, topdown=False):
         for name in files:
             path = os.path.join(directory, name)

@@ -112,3 +112,19 @@ def test_the_process_answers_on_standard_output_alone() -> None:
     refused = run('--nothing')
     assert (refused.returncode, refused.stderr) == (3, '')
     assert refused.stdout.startswith('TABLEFULL UNKNOWN - ')
+
+
+def test_triage_has_help_and_refuses_bad_arguments_in_one_line() -> None:
+    status, text = answer(['triage', '--help'])
+    assert status == 0 and text.startswith('usage: tablefull triage ')
+    for argv in (['--frobnicate'], ['--output', 'xml'], ['--expect', 'maybe'], ['a']):
+        status, text = answer(['triage', *argv])
+        assert (status, '\n' in text) == (3, False)
+        assert text.startswith('TABLEFULL UNKNOWN - ') and text.endswith('see tablefull triage --help')
+
+
+def test_triage_of_nothing_is_unknown_in_either_form(tmp_path: Path) -> None:
+    status, text = answer(['triage', '--root', str(tmp_path)])
+    assert status == 3 and text.startswith('TRIAGE UNKNOWN - cannot read ') and '\n' not in text
+    status, text = answer(['triage', '--root', str(tmp_path), '--output', 'json'])
+    assert status == 3 and text.startswith('{"schema":1,') and '"error":"cannot read ' in text

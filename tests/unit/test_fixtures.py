@@ -160,6 +160,7 @@ def test_every_tree_written_by_hand_says_what_it_follows() -> None:
 def test_there_is_no_golden_file_without_a_run() -> None:
     wanted = {golden(case, run, form) for case, run in runs() for form in ('txt', 'json')}
     wanted |= {golden(case, 'snapshot', 'json') for case in cases()}
+    wanted |= {golden(case, 'triage', form) for case in cases() for form in ('txt', 'json')}
     found = {
         os.path.join(directory, name)
         for directory, _, files in os.walk(HERE)

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 PLUGINS = Path(__file__).parents[2] / 'plugins'
-FLOORS = {'readers': 0, 'findings': 1, 'frame': 2, 'looks': 3, 'snapshot': 4, 'top': 4, 'command': 5, 'launch': 6}
+FLOORS = {
+    'readers': 0,
+    'findings': 1,
+    'frame': 2,
+    'looks': 3,
+    'snapshot': 4,
+    'top': 4,
+    'triage': 5,
+    'command': 6,
+    'launch': 7,
+}
 
 
 def imports(path: Path) -> set[str]:

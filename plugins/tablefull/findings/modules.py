@@ -6,7 +6,7 @@ from tablefull.findings.finding import Finding
 from tablefull.findings.module_state import TRACKING_CLASSES, Seen, judged, matches, some, tracking, unexpected
 from tablefull.findings.unload import commands, dependents, unloading
 from tablefull.findings.wording import quantity
-from tablefull.readers.module_names import TRACKERS
+from tablefull.readers.module_names import OWNERS, TRACKERS
 from tablefull.readers.modules import Module
 from tablefull.record import TYPE_CHECKING
 
@@ -34,7 +34,11 @@ def judge(seen: Seen, missing: str) -> Iterator[Finding]:
             'modules-owner',
             'info',
             f'may well belong to what works here: {", ".join(seen.owners)}',
-            remedy=('if they do: --expect loaded, or --allow with the names',),
+            tuple(
+                f'{owner} is known by {" or ".join(map(" or ".join, filter(None, OWNERS[owner])))}'
+                for owner in seen.owners
+            ),
+            ('if they do: --expect loaded, or --allow with the names',),
         )
 
 

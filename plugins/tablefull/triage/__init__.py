@@ -1,0 +1,1 @@
+"""Triage: all looks once, and their findings joined into causes. docs/triage.md describes it."""

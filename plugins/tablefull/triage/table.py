@@ -1,0 +1,254 @@
+"""Causes of a table of connections that fills, refuses or is set up wrongly."""
+
+from __future__ import annotations
+
+from tablefull.findings.conntrack_remedy import list_entries, persist, raise_limit
+from tablefull.findings.conntrack_seen import Seen
+from tablefull.findings.module_state import some
+from tablefull.findings.wording import number
+from tablefull.record import TYPE_CHECKING
+from tablefull.triage.cause import Cause, Step, steps_of
+from tablefull.triage.module_use import held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tablefull.triage.facts import Facts
+
+_FULL = ('conntrack-table-full', 'conntrack-usage-high', 'conntrack-full-soon', 'conntrack-entries-high')
+MEMORY = 'about 400 bytes of memory an entry; gone at the next boot'
+# An entry that was evicted for each packet that was refused: without flows, that is all that tells.
+_MANY_EVICTED = 1.0
+
+
+def raise_steps(facts: Facts) -> tuple[Step, ...]:
+    """What ends the outage at once."""
+    seen = facts.conntrack
+    if seen is None or not seen.table.limit:
+        return ()
+    return tuple(
+        Step(
+            line.partition('  #')[0],
+            'lookups wait while entries move, milliseconds'
+            if 'hashsize' in line
+            else MEMORY + ('' if seen.table.first_namespace or seen.table.legacy else '; on the host: one for all'),
+        )
+        for line in raise_limit(seen.table, seen.release)
+    )
+
+
+def who(selection: str = '') -> tuple[Step, ...]:
+    """How to see who holds the table."""
+    return steps_of((list_entries(selection),), 'nothing: tracking is on already')
+
+
+def judge(facts: Facts) -> Iterator[Cause]:
+    """What the table of this namespace suffers from."""
+    seen = facts.conntrack
+    if seen is None:
+        return
+    if facts.codes('conntrack-table-full-elsewhere'):
+        yield _elsewhere(facts, seen)
+    yield from _flood(facts, seen)
+    if facts.found(*_FULL, check='conntrack'):
+        limit, entries = seen.table.limit, seen.table.entries
+        yield _lowered(facts, seen) if limit and entries and entries > limit else _too_low(facts, seen)
+    if facts.codes('conntrack-drops'):
+        yield _below_limit(facts)
+    if facts.codes('conntrack-expectation-table-full'):
+        yield _helpers(facts, seen)
+
+
+def level(seen: Seen) -> str:
+    """How full the table is."""
+    table = seen.table
+    usage = '' if table.usage is None else f' ({number(table.usage)} %)'
+    return f'nf_conntrack_count {table.entries} of nf_conntrack_max {table.maximum}{usage}'
+
+
+def _total(seen: Seen, counter: str) -> int | None:
+    return None if seen.table.statistics is None else seen.table.statistics.total(counter)
+
+
+def _elsewhere(facts: Facts, seen: Seen) -> Cause:
+    own = facts.codes('conntrack-table-full') if not facts.found('conntrack-table-full', check='conntrack') else ()
+    drops = _total(seen, 'drop')
+    named = any(event.subject for event in seen.lines('conntrack-table-full'))
+    return Cause(
+        'container-table-full',
+        'a table is full, but not that of this namespace: that of a container',
+        'certain' if named else 'probable',
+        'the kernel names the namespace' if named else 'this kernel does not say which; conntrackd counts in none',
+        (
+            'a container tracks more connections than the one limit allows each namespace',
+            'its packets are refused',
+            'the log of the kernel is one for all namespaces',
+        ),
+        (
+            *facts.evidence('conntrack-table-full-elsewhere'),
+            level(seen),
+            *((f'drop {drops} since boot in this namespace',) if drops is not None else ()),
+        ),
+        (*facts.codes('conntrack-table-full-elsewhere'), *own),
+        'conntrack-table-full-elsewhere',
+        (
+            Step('lsns -t net', 'nothing: reads only'),
+            Step('nsenter -t PID -n sysctl net.netfilter.nf_conntrack_count', 'nothing: reads only'),
+            *raise_steps(facts),
+        ),
+        ('the limit is one for all namespaces: size it for the busiest container, and watch them',),
+    )
+
+
+def _flood(facts: Facts, seen: Seen) -> Iterator[Cause]:
+    measured = facts.codes('conntrack-early-drops')
+    evicted, refused = _total(seen, 'early_drop') or 0, _total(seen, 'drop') or 0
+    since_boot = bool(facts.found('conntrack-table-full', check='conntrack')) and evicted > 0
+    if not measured and not (since_boot and evicted >= _MANY_EVICTED * refused):
+        return
+    yield Cause(
+        'unreplied-flood',
+        'the table is full of connections that nobody answers: a flood of UDP or SYN, or a scan'
+        if measured
+        else 'unanswered connections were evicted at some time since boot, more than packets were refused',
+        'probable' if measured else 'possible',
+        'only unanswered entries are evicted; whether they are UDP or TCP the flows tell, not the counters'
+        if measured
+        else 'counters since boot do not tell when it was',
+        (
+            'packets that nobody answers open entries',
+            'the table reaches its limit',
+            'the kernel evicts unanswered entries for new ones (early_drop)',
+            'where it finds none, it refuses packets (drop)'
+            if refused
+            else 'nothing is refused as long as it finds some',
+        ),
+        (
+            *facts.evidence('conntrack-early-drops'),
+            f'early_drop {evicted} and drop {refused} since boot',
+            level(seen),
+        ),
+        (*measured, *(facts.codes('conntrack-usage-high', 'conntrack-table-full') if measured else ())),
+        'conntrack-early-drops',
+        (
+            *who(' -u UNREPLIED'),
+            Step(
+                'iptables -t raw -I PREROUTING -s PREFIX -j DROP',
+                'everything from PREFIX; loads the raw table',
+            ),
+        ),
+        (
+            'do not track what needs no state: notrack rules for DNS, NTP, syslog',
+            'shorter lives: net.netfilter.nf_conntrack_udp_timeout, nf_conntrack_tcp_timeout_syn_recv',
+            'net.ipv4.tcp_syncookies = 1 for the listeners of this host; SYNPROXY before those behind it',
+        ),
+        () if refused or measured else ('nothing was refused since boot',),
+    )
+
+
+def _lowered(facts: Facts, seen: Seen) -> Cause:
+    table = seen.table
+    return Cause(
+        'limit-below-entries',
+        f'the limit was lowered to {table.maximum} under {table.entries} tracked connections',
+        'certain',
+        'the kernel lets nothing in beyond the limit: more entries than that were there before',
+        (
+            'somebody, or a sysctl.d file applied late, set a lower limit',
+            'more entries than the limit stay until they expire',
+            'every new connection is refused',
+        ),
+        (level(seen), *facts.evidence('conntrack-table-full', check='conntrack')),
+        facts.codes(*_FULL),
+        'conntrack-usage-high',
+        raise_steps(facts),
+        tuple(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0))),
+        ('drop has not grown since boot: nobody has asked for a new connection yet',)
+        if _total(seen, 'drop') == 0
+        else (),
+    )
+
+
+def _too_low(facts: Facts, seen: Seen) -> Cause:
+    table = seen.table
+    full = bool(facts.found('conntrack-table-full', check='conntrack'))
+    past = full and all(finding.severity != 'critical' for finding in facts.found('conntrack-table-full'))
+    evidence = facts.evidence(*_FULL, check='conntrack')
+    against = []
+    if full and table.usage is not None and table.usage < 100:
+        against.append('the count is a little below the limit: entries expire while packets are refused')
+    if full and _total(seen, 'drop') == 0:
+        against.append('the kernel reports a full table, but this namespace has counted no drop')
+    says = f'more connections than the table holds: {table.entries} of {table.maximum}'
+    if past:
+        says = f'the table was full a while ago; now {table.entries} of {table.maximum}'
+    elif not full:
+        says = f'the table fills up: {table.entries} of {table.maximum}'
+    return Cause(
+        'limit-too-low',
+        says,
+        'certain' if full and not past else 'probable',
+        'counters and the kernel log prove the refusals' if full and not past else 'the level tells, no refusal yet',
+        (
+            'one range of addresses holds many connections, or all together hold more than the limit',
+            f'{table.entries} of {table.maximum} entries are taken',
+            'packets of new connections are refused' if full else 'soon packets of new connections will be refused',
+        ),
+        (level(seen), *_needed_by(facts), *evidence),
+        facts.codes(*_FULL),
+        'conntrack-table-full' if full else 'conntrack-usage-high',
+        (
+            *raise_steps(facts),
+            *who(),
+            Step(
+                'iptables -t raw -I PREROUTING -s PREFIX -j DROP',
+                'everything from PREFIX, a culprit found before; loads the raw table',
+            ),
+            Step('conntrack -D -s PREFIX', 'the connections of PREFIX alone'),
+        ),
+        (
+            *(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0))),
+            'let dead connections go sooner: net.netfilter.nf_conntrack_tcp_timeout_established = 86400',
+            'a limit for each client: connlimit in the firewall, or in the program that serves them',
+        ),
+        tuple(against),
+    )
+
+
+def _needed_by(facts: Facts) -> tuple[str, ...]:
+    """Who would suffer if the modules were unloaded instead."""
+    if facts.modules is None:
+        return ()
+    who_needs = [*facts.modules.owners, *held(facts.modules)]
+    return (f'in use by {some(who_needs)}: raise the limit, do not unload',) if who_needs else ()
+
+
+def _below_limit(facts: Facts) -> Cause:
+    return Cause(
+        'refused-below-limit',
+        'packets are refused though the table has room',
+        'possible',
+        'a burst between two looks, memory that could not be had, or a full table of a moment ago',
+        ('drop grows', 'the table was not full when it was looked at'),
+        facts.evidence('conntrack-drops'),
+        facts.codes('conntrack-drops'),
+        'conntrack-drops',
+        steps_of(tuple(facts.remedies('conntrack-drops')), 'nothing: reads only'),
+        ('look more often: a burst is over within seconds',),
+    )
+
+
+def _helpers(facts: Facts, seen: Seen) -> Cause:
+    wanted = 2 * (seen.table.expect_maximum or 2048)
+    return Cause(
+        'helper-table-full',
+        'the table of expected connections is full: FTP, SIP or another helper fails',
+        'certain',
+        "the kernel's own line says so",
+        ('a helper announces more connections than the table holds', 'what it announces is not let through'),
+        facts.evidence('conntrack-expectation-table-full'),
+        facts.codes('conntrack-expectation-table-full'),
+        'conntrack-expectation-table-full',
+        (Step(f'sysctl -w net.netfilter.nf_conntrack_expect_max={wanted}', 'a few hundred kilobytes of memory'),),
+        (f'echo "net.netfilter.nf_conntrack_expect_max = {wanted}" >> /etc/sysctl.d/90-conntrack.conf',),
+    )

@@ -5,7 +5,7 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system test-integration test-zabbix test-versions golden options templates bench clean
+.PHONY: help run test test-system test-integration test-zabbix test-incidents captures looking test-versions golden options templates bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -45,6 +45,21 @@ test-zabbix: $(VENV)/test ## tests with real Zabbix 6.0 and 7.0 at the same time
 	rm -rf build/wheels
 	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels . setuptools wheel
 	$(PYTHON) -m tests.zabbix
+
+INCIDENTS = qemu-system-x86 qemu-utils mmdebstrap cpio xz-utils gzip e2fsprogs kmod systemd passwd
+
+test-incidents: $(VENV)/test ## the outages caused in virtual machines, on three kernels; needs root
+	@test "$$(id -u)" = 0 || { echo 'make test-incidents needs root: it builds a file system'; exit 1; }
+	tools/install-packages $(INCIDENTS)
+	rm -rf build/incidents
+	$(PYTHON) -m pytest -n 2 --dist worksteal tests/incidents
+
+captures: $(VENV)/test ## make fixtures of the trees that the last test-incidents brought back; then make golden
+	$(PYTHON) -m tests.incidents.captures
+
+looking: $(VENV)/test ## rewrite the table in docs/looking.md from what looking loads now; needs root
+	tools/install-packages $(INCIDENTS)
+	$(PYTHON) -m tests.incidents.looking
 
 test-versions: ## unit tests on the oldest and the newest supported Python and libraries; needs root
 	tools/test-versions

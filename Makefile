@@ -5,7 +5,7 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system test-integration test-zabbix test-incidents captures looking test-versions golden options templates bench clean
+.PHONY: help run test test-system test-integration test-zabbix test-incidents test-mutations captures looking test-versions golden options templates bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -52,7 +52,12 @@ test-incidents: $(VENV)/test ## the outages caused in virtual machines, on three
 	@test "$$(id -u)" = 0 || { echo 'make test-incidents needs root: it builds a file system'; exit 1; }
 	tools/install-packages $(INCIDENTS)
 	rm -rf build/incidents
-	$(PYTHON) -m pytest -n 2 --dist worksteal tests/incidents
+	$(PYTHON) -m pytest -n 2 --dist worksteal tests/incidents/test_looking.py tests/incidents/test_scenarios.py
+
+test-mutations: $(VENV)/test ## break the suite on purpose: each regression must turn its scenario red; needs root
+	@test "$$(id -u)" = 0 || { echo 'make test-mutations needs root: it builds a file system'; exit 1; }
+	tools/install-packages $(INCIDENTS)
+	$(PYTHON) -m pytest -n 2 --dist worksteal tests/incidents/test_mutations.py
 
 captures: $(VENV)/test ## make fixtures of the trees that the last test-incidents brought back; then make golden
 	$(PYTHON) -m tests.incidents.captures

@@ -20,6 +20,8 @@ from tests.incidents.image import Image, locked, run
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(__file__).parent / 'tools'
+# Where the plugins lie in the machine.
+SUITE = '/usr/lib/tablefull'
 INIT = {'plain': '/lab/plain-init', 'systemd': '/sbin/init'}
 # From pressing the button to the agent. A machine that is shared may need ten times what an idle one does.
 BOOT_SECONDS = 240
@@ -62,9 +64,8 @@ class Machine:
     saved                 directory of a snapshot to restore instead of booting, None to boot
     """
 
-    def __init__(self, image: Image, kernel: str, init: str, saved: Path | None = None, accelerator: str = '') -> None:
+    def __init__(self, image: Image, kernel: str, init: str, saved: Path | None = None) -> None:
         self.image, self.kernel, self.init, self.saved = image, kernel, init, saved
-        self.accelerator = accelerator or 'tcg,thread=multi'
         self.directory = Path(tempfile.mkdtemp(prefix='tablefull-lab-'))
         self.console = self.directory / 'console.log'
         self._received = b''
@@ -94,7 +95,7 @@ class Machine:
         below, form = (self.saved / 'disk.qcow2', 'qcow2') if self.saved else (self.image.disk, 'raw')
         run('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', below, '-F', form, disk)
         arguments = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'pc']
-        arguments += ['-accel', self.accelerator, '-cpu', 'qemu64', '-smp', '2', '-m', '512']
+        arguments += ['-accel', 'tcg,thread=multi', '-cpu', 'qemu64', '-smp', '2', '-m', '512']
         arguments += ['-kernel', str(self.image.kernel(self.kernel)), '-initrd', str(self.image.initrd(self.kernel))]
         arguments += ['-append', f'console=ttyS0 quiet panic=0 lab={INIT[self.init]}']
         arguments += ['-serial', f'file:{self.console}']

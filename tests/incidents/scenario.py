@@ -11,7 +11,11 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tomllib
+try:
+    import tomllib
+except ModuleNotFoundError:
+    # Python 3.9 and 3.10, where pytest brings it.
+    import tomli as tomllib
 
 from tablefull.findings.catalogue import CATALOGUE
 from tablefull.frame.output import EXIT_CODES

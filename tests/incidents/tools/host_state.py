@@ -17,6 +17,8 @@ VOLATILE = (
     '/proc/sys/kernel/ns_last_pid',
     '/proc/sys/kernel/pty/nr',
     '/proc/sys/kernel/tainted',
+    # What the scheduler measures of itself.
+    '/proc/sys/kernel/sched_domain/',
 )
 SIZE_UNREAD, KMSG = 9, '/dev/kmsg'
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.incidents.image import Image, image, locked
-from tests.incidents.machine import Machine, snapshot
+from tests.incidents.image import Image, image
+from tests.incidents.machine import Machine, installed
 
 # Where outputs, kernel logs and captured trees are brought back to.
 RESULTS = Path(__file__).parents[2] / 'build' / 'incidents'
@@ -29,20 +29,7 @@ def machines(lab_image: Image, tmp_path_factory: pytest.TempPathFactory) -> Call
     if 'PYTEST_XDIST_WORKER' in os.environ:
         shared = shared.parent
 
-    def make(kernel: str, boot: str) -> Machine:
-        installed = shared / f'installed-{kernel}-{boot}'
-        with locked(shared / f'installed-{kernel}-{boot}.lock'):
-            if not installed.is_dir():
-                building = shared / f'installing-{kernel}-{boot}'
-                building.mkdir()
-                booted = snapshot(lab_image, kernel, boot)
-                with Machine(lab_image, kernel, boot, booted) as machine:
-                    machine.install()
-                    machine.save(building)
-                building.rename(installed)
-        return Machine(lab_image, kernel, boot, installed)
-
-    return make
+    return lambda kernel, boot: installed(lab_image, kernel, boot, shared)
 
 
 @pytest.fixture

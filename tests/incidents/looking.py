@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
-from tests.incidents.machine import Machine
+from tests.incidents.image import image
+from tests.incidents.machine import Machine, installed
+from tests.incidents.scenario import KERNELS
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'looking.md'
 
@@ -57,3 +60,25 @@ def row(command: str, seen: list[tuple[str, ...]]) -> str:
         cells.append('the same' if same and names else ' '.join(names) or 'nothing')
     shown = 'every check of tablefull' if command == OURS else f'`{command}`'
     return f'| {shown} | ' + ' | '.join(cells) + ' |'
+
+
+def main() -> None:
+    """Measure all of it, and put it into the page."""
+    built = image()
+    rows = []
+    with tempfile.TemporaryDirectory() as shared:
+        for command in (*LOOKS, OURS):
+            seen = []
+            for kernel in KERNELS:
+                with installed(built, kernel, 'plain', Path(shared)) as machine:
+                    seen.append(look(machine, command))
+            rows.append(row(command, seen))
+            print(rows[-1])
+    lines = PAGE.read_text().splitlines()
+    first = lines.index('| --- | --- | --- | --- |') + 1
+    last = next(number for number in range(first, len(lines)) if not lines[number].startswith('|'))
+    PAGE.write_text('\n'.join([*lines[:first], *rows, *lines[last:]]) + '\n')
+
+
+if __name__ == '__main__':
+    main()

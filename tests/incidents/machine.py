@@ -267,3 +267,16 @@ def snapshot(image: Image, kernel: str, init: str) -> Path:
             finally:
                 shutil.rmtree(building, ignore_errors=True)
     return directory
+
+
+def installed(image: Image, kernel: str, init: str, shared: Path) -> Machine:
+    """A machine that has just booted and has the suite of this tree installed, once below the directory `shared`."""
+    saved = shared / f'installed-{kernel}-{init}'
+    with locked(Path(f'{saved}.lock')):
+        if not saved.is_dir():
+            building = Path(tempfile.mkdtemp(prefix='installing-', dir=shared))
+            with Machine(image, kernel, init, snapshot(image, kernel, init)) as machine:
+                machine.install()
+                machine.save(building)
+            building.rename(saved)
+    return Machine(image, kernel, init, saved)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tablefull.findings.conntrack_loss import expectations, log_unreadable, refused
-from tablefull.findings.conntrack_remedy import list_entries, persist, raise_limit, resize_hash
+from tablefull.findings.conntrack_remedy import list_entries, persist, persist_hash, raise_limit, resize_hash
 from tablefull.findings.conntrack_seen import Seen
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import duration, number
@@ -113,7 +113,7 @@ def hash_breach(seen: Seen, severity: str, value: float, limits: str) -> Finding
         severity,
         f'hash table too small: {number(value)} entries per bucket when full',
         (f'nf_conntrack_max {limit}, nf_conntrack_buckets {seen.table.buckets}',),
-        (resize_hash(seen.table, limit),),
+        (resize_hash(seen.table, limit), *persist_hash(seen.table, limit, seen.release)),
     )
 
 

@@ -34,6 +34,18 @@ def persist(table: Conntrack, maximum: int) -> tuple[str, ...]:
     return (f'echo "{key_of_maximum(table)} = {maximum}" >> /etc/sysctl.d/90-conntrack.conf', PRELOAD)
 
 
+def persist_hash(table: Conntrack, buckets: int, release: tuple[int, int]) -> tuple[str, ...]:
+    """The command that writes a hash size down so that the next boot has it; none in a container."""
+    if not table.first_namespace:
+        return ()
+    if release >= (4, 8):
+        line = f'echo "net.netfilter.nf_conntrack_buckets = {buckets}" >> /etc/sysctl.d/90-conntrack.conf'
+    else:
+        module = 'ip_conntrack' if table.legacy else 'nf_conntrack'
+        line = f'echo "options {module} hashsize={buckets}" >> /etc/modprobe.d/conntrack.conf'
+    return (f'{line}  # and at the next boot',)
+
+
 def list_entries(selection: str = '') -> str:
     """How to see who holds the table. Tracking is on where this is advised, so that it is not loaded by looking."""
     return f'conntrack -L{selection}  # who holds it; loads nf_conntrack_netlink, tracking is on already'

@@ -316,6 +316,24 @@ def test_a_table_that_was_full_before_its_limit_was_raised_was_full() -> None:
     assert judge(table(100, 200, drop=74), table(190, 1000, drop=10))[0] == 'warning conntrack-drops'
 
 
+def test_a_hash_table_is_resized_now_and_for_the_next_boot() -> None:
+    # Otherwise the boot after the one that keeps the limit has a table of 64 entries a bucket again.
+    def remedy(release: tuple[int, int], **more: Any) -> tuple[str, ...]:
+        now = table(maximum=8000)._replace(**more)
+        return rules.hash_breach(seen(now, release=release), 'warning', 8.0, '4').remedy
+
+    now, boot = remedy((6, 1))
+    assert now == 'echo 8000 > /sys/module/nf_conntrack/parameters/hashsize'
+    assert boot.startswith('echo "net.netfilter.nf_conntrack_buckets = 8000" >> /etc/sysctl.d/90-conntrack.conf')
+    # Before 4.8 that setting is read-only; what kernel it is may be unknown, too.
+    for release in ((4, 4), (0, 0)):
+        boot = remedy(release)[1]
+        assert boot.startswith('echo "options nf_conntrack hashsize=8000" >> /etc/modprobe.d/conntrack.conf')
+    assert 'options ip_conntrack hashsize=8000' in remedy((2, 6), legacy=True)[1]
+    # In a container nothing of the next boot can be said.
+    assert len(remedy((6, 1), first_namespace=False)) == 1
+
+
 def test_no_remedy_contains_a_character_that_a_daemon_would_take_for_perfdata() -> None:
     everything: list[Finding] = [
         *rules.judge(seen(table(1000, 1000, drop=5), table()), 900.0),

@@ -78,9 +78,11 @@ options: $(VENV)/test ## rewrite the option tables in docs/checks
 templates: $(VENV)/test ## rewrite templates/ from the option tables
 	$(PYTHON) -m tools.templates
 
-bench: $(VENV)/run ## cost of each check and of a snapshot, as ratios to an empty Python process
+bench: $(VENV)/run ## cost of each check, a snapshot and the top, as ratios to what people use instead; the top needs root
+	@test "$$(id -u)" != 0 || tools/install-packages iproute2 conntrack mawk util-linux
 	@$(PYTHON) tests/benchmarks/cost.py
 	@$(PYTHON) -m tests.benchmarks.snapshot
+	@$(PYTHON) -m tests.benchmarks.top
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build plugins/*.egg-info .mypy_cache .ruff_cache .hypothesis

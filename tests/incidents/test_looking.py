@@ -49,6 +49,10 @@ def test_no_check_and_no_option_changes_anything(
     written = [path for path in after.pop('files changed') if not path.startswith(STATE)]
     assert written == []
     before.pop('files changed')
+    # It grows with each line of the kernel's, and shrinks when somebody takes them away.
+    assert after.pop('unread bytes of /proc/kmsg') >= before.pop('unread bytes of /proc/kmsg') > 0
+    known = before.pop('kernel log')
+    assert after.pop('kernel log')[len(known) :] == []
     assert after == before
     first, second, third, fourth = map(int, numbers)
     assert (second, third, fourth) == (first + 1, first + 2, first + 3)

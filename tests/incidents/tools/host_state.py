@@ -20,6 +20,8 @@ VOLATILE = (
     # What the scheduler measures of itself.
     '/proc/sys/kernel/sched_domain/',
 )
+# The kernel about itself, on a machine that has to share its processors: not for what runs on it.
+SLOWNESS = ('hrtimer: interrupt took', 'clocksource: ', 'perf: interrupt took', 'sched: RT throttling')
 SIZE_UNREAD, KMSG = 9, '/dev/kmsg'
 
 
@@ -31,17 +33,16 @@ def text(path: str) -> str | None:
         return None
 
 
-def log_lines() -> int:
-    """Records in the kernel log."""
+def log_lines() -> list[str]:
+    """The kernel log."""
     descriptor = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK)
-    count = 0
+    lines = []
     while True:
         try:
-            os.read(descriptor, 8192)
-            count += 1
+            lines.append(os.read(descriptor, 8192).decode(errors='replace').partition(';')[2].rstrip())
         except BlockingIOError:
             os.close(descriptor)
-            return count
+            return [line for line in lines if not line.startswith(SLOWNESS)]
 
 
 def main() -> None:
@@ -60,7 +61,7 @@ def main() -> None:
         'sysctls': {path: value for path, value in sysctls.items() if not os.path.isdir(path)},
         # What a reader of /proc/kmsg has not fetched yet: reading that file takes it away from the system's logger.
         'unread bytes of /proc/kmsg': ctypes.CDLL(None).klogctl(SIZE_UNREAD, None, 0),
-        'records of the kernel log': log_lines(),
+        'kernel log': log_lines(),
         'files changed': subprocess.run(
             'find / -xdev -cnewer /root/marker ! -type d ! -path "/root/*" ! -path "/run/*" ! -path "/var/log/*"',
             shell=True,

@@ -307,6 +307,8 @@ def test_coming_and_going_is_told_and_changes_no_state() -> None:
 
 def test_likely_owners_are_named_where_something_is_unexpected() -> None:
     assert codes(seen(LISTED, owners=('Docker',)))['modules-owner'] == 'info'
+    # Every finding says what it rests on.
+    assert all(finding.evidence for finding in judge(seen(LISTED, owners=('Docker',)), 'critical'))
     assert codes(seen(BOOT, owners=('Docker',))) == {}
 
 

@@ -61,8 +61,8 @@ class Machine:
         namespaces = [
             f'--{kind}=/proc/{self._holder.pid}/ns/{name}' for kind, name in (('net', 'net'), ('mount', 'mnt'))
         ]
-        # Its root is said: that of a mount namespace is not the root of whoever runs this in a chroot.
-        return ['nsenter', *namespaces, f'--root=/proc/{self._holder.pid}/root', *argv]
+        # Root and directory are said: the root of a mount namespace is not the root of whoever runs this in a chroot.
+        return ['nsenter', *namespaces, *(f'--{kind}=/proc/{self._holder.pid}/root' for kind in ('root', 'wd')), *argv]
 
     def run(self, *argv: str, **options: Any) -> str:
         """Run a command on this machine as root. Fails the test when it fails. Returns its output."""

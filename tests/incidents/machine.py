@@ -24,7 +24,7 @@ TOOLS = Path(__file__).parent / 'tools'
 SUITE = '/usr/lib/tablefull'
 INIT = {'plain': '/lab/plain-init', 'systemd': '/sbin/init'}
 # From pressing the button to the agent. A machine that is shared may need ten times what an idle one does.
-BOOT_SECONDS = 240
+BOOT_SECONDS = 600
 
 INSTALL = r"""set -eu
 mkdir -p /usr/lib/tablefull /usr/lib/nagios/plugins
@@ -97,7 +97,8 @@ class Machine:
         arguments = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'pc']
         arguments += ['-accel', 'tcg,thread=multi', '-cpu', 'qemu64', '-smp', '2', '-m', '512']
         arguments += ['-kernel', str(self.image.kernel(self.kernel)), '-initrd', str(self.image.initrd(self.kernel))]
-        arguments += ['-append', f'console=ttyS0 quiet panic=0 lab={INIT[self.init]}']
+        # On a busy host the kernel would wait in vain for its timer to tick, and give up on it.
+        arguments += ['-append', f'console=ttyS0 quiet panic=0 no_timer_check lab={INIT[self.init]}']
         arguments += ['-serial', f'file:{self.console}']
         arguments += ['-drive', f'file={disk},if=virtio,format=qcow2,cache=unsafe']
         for name in ('agent', 'monitor'):

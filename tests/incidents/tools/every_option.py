@@ -24,7 +24,13 @@ STARTED = {
     'check_by_sudo': [[], ['check_ferm'], [f'{CHECKS}/check_ferm'], [f'{CHECKS}/check_conntrack', '--output', 'json']],
     'tablefull-snapshot': [['--timeout', '60'], ['--nonsense']],
 }
-COMMANDS = {'explain', 'snapshot'}
+# Commands of `tablefull`, and where the table of their options is.
+COMMANDS = {
+    'explain': '',
+    'snapshot': 'tablefull.snapshot.options',
+    'top': 'tablefull.top.options',
+    'triage': 'tablefull.triage.main',
+}
 VALUES = {
     'range': '0:5',
     'names': 'nf_conntrack,iptable_nat',
@@ -91,17 +97,20 @@ def commands() -> list[list[str]]:
     """Command lines of `tablefull`: of each command that its help knows."""
     said = importlib.import_module('tablefull.command').answer(['--help'])[1]
     known = set(re.findall(r'^ {4}(\w+)', said.partition('COMMAND\n')[2], re.MULTILINE))
-    if known != COMMANDS:
-        sys.exit(f'tablefull has the commands {known}, and {COMMANDS} are tried')
-    options = importlib.import_module('tablefull.snapshot.options').OPTIONS
-    lines = [[], ['--help'], ['--version'], ['explain'], ['explain', '--help'], ['explain', 'CODE']]
-    return [*lines, ['snapshot', '--help'], *(['snapshot', *argv] for argv in command_lines(options))]
+    if known != COMMANDS.keys():
+        sys.exit(f'tablefull has the commands {known}, and {set(COMMANDS)} are tried')
+    lines = [[], ['--help'], ['--version'], ['explain'], ['explain', 'CODE']]
+    for word, module in COMMANDS.items():
+        options = command_lines(importlib.import_module(module).OPTIONS) if module else []
+        lines += [[word, *argv] for argv in [['--help'], *options]]
+    return lines
 
 
 def command(argv: list[str]) -> None:
     """Be the `tablefull` command. The pages of all codes are read by one process."""
     if argv == ['explain', 'CODE']:
-        for code in importlib.import_module('tablefull.findings.catalogue').CATALOGUE:
+        findings = importlib.import_module('tablefull.findings.catalogue').CATALOGUE
+        for code in [*findings, *importlib.import_module('tablefull.triage.catalogue').CAUSES]:
             print(*importlib.import_module('tablefull.command').answer(['explain', code]))
     sys.argv = ['tablefull', *argv]
     importlib.import_module('tablefull.launch').main()

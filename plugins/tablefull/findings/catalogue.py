@@ -20,6 +20,8 @@ CATALOGUE: dict[str, str] = {
     'conntrack-statistics-missing': 'This kernel does not show connection tracking statistics',
     'conntrack-hidden': 'Connection tracking runs, but its numbers are hidden from this namespace',
     'conntrack-not-loaded': 'Connection tracking is not loaded',
+    'conntrack-holders': 'Who holds the connection tracking table',
+    'conntrack-holders-unseen': 'Who holds the connection tracking table could not be seen',
     # modules
     'modules-tracking': 'Connections are tracked on a host that is not meant to track any',
     'modules-unexpected': 'Modules that bring connection tracking, NAT or tables are loaded unexpectedly',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tablefull.findings import conntrack as rules
 from tablefull.findings.conntrack_configuration import configuration
 from tablefull.findings.conntrack_loss import lost
@@ -10,6 +12,7 @@ from tablefull.findings.rates import LOST, content_of, samples_from
 from tablefull.findings.wording import number, shown
 from tablefull.frame.look import Look, Number, Threshold
 from tablefull.frame.option_table import Option, missing_option
+from tablefull.looks.conntrack_top import top
 from tablefull.readers.conntrack import read_conntrack
 from tablefull.readers.files import ReadError, boot_id, kernel_release, monotonic_now, uptime
 from tablefull.readers.modprobe_d import module_options, read_modprobe
@@ -35,6 +38,7 @@ OPTIONS = (
     Option('hash-load-warning', 'range', '4', 'entries per hash bucket when full', metavar='RANGE'),
     Option('hash-load-critical', 'range', '8', 'entries per hash bucket when full', metavar='RANGE'),
     Option('since', 'duration', '15m', 'how far to look back in the kernel log', metavar='TIME'),
+    Option('top', 'whole', '', 'when not OK, name so many ranges of sources that hold the table', metavar='N'),
     missing_option('connection tracking is not loaded', 'ok'),
 )
 
@@ -60,6 +64,7 @@ def look(
     modprobe: Callable[[str], ModprobeConfiguration] | None = None,
 ) -> Look:
     """Acquire, judge, remember. Raises ReadError. `modprobe` is for whoever has read that already."""
+    began = time.monotonic()
     table = read_conntrack(options.root)
     if not table.loaded:
         return Look([rules.not_loaded(options.missing)], (), lambda: 'connection tracking is not loaded')
@@ -79,7 +84,9 @@ def look(
     # Last of all: a run that dies on the way has consumed no loss.
     new.counters[LOST] = (lost(findings, seen),)
     findings += memory.save(content_of(boot, samples, new))
-    return Look(findings, tuple(_numbers(seen)), lambda: _healthy(seen), lambda: _facts(seen), seen)
+    numbers = tuple(_numbers(seen))
+    findings += top(options, began, findings, numbers, THRESHOLDS)
+    return Look(findings, numbers, lambda: _healthy(seen), lambda: _facts(seen), seen)
 
 
 def _with_kernel_log(seen: Seen, since: float, read_log: ReadLog) -> Seen:

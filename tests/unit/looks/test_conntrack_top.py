@@ -1,0 +1,94 @@
+"""check_conntrack --top: notes beside a verdict that nothing here can cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from check_conntrack import CHECK
+from tablefull.frame.plugin import main
+from tablefull.readers import survey as surveys
+from tablefull.readers.files import ReadError
+
+FIXTURES = Path(__file__).parents[2] / 'fixtures'
+E2 = str(FIXTURES / 'E2-abuser-below-max')
+# The table of that tree is at 88 %.
+QUIET = ('-w', '95', '-c', '99')
+ALERT = (*QUIET, '--entries-warning', '10')
+
+
+def told(tmp_path: Path, root: str, *argv: str) -> dict[str, Any]:
+    code, text = main(CHECK, ['--root', root, '--state-dir', str(tmp_path / 'state'), '--output', 'json', *argv])
+    found: dict[str, Any] = json.loads(text)
+    assert found['exit_code'] == code
+    return found
+
+
+def codes(found: dict[str, Any]) -> list[str]:
+    return [finding['code'] for finding in found['findings']]
+
+
+def test_a_check_that_is_not_ok_names_who_holds_the_table(tmp_path: Path) -> None:
+    found = told(tmp_path, E2, *ALERT, '--top', '3')
+    (note,) = [finding for finding in found['findings'] if finding['code'] == 'conntrack-holders']
+    assert (found['state'], note['severity']) == ('warning', 'info')
+    assert 'holds' in note['summary']
+    assert 'connections counted' in note['evidence'][-1]
+
+
+def test_a_check_that_is_ok_does_not_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*words: object, **named: object) -> None:
+        raise AssertionError('looked')
+
+    monkeypatch.setattr(surveys, 'survey', never)
+    assert told(tmp_path, E2, *QUIET, '--top', '3')['state'] == 'ok'
+    # Neither does one whose only trouble is ignored, nor one that was not asked to.
+    ignored = told(tmp_path, E2, *ALERT, '--top', '3', '--ignore', 'conntrack-entries-high')
+    assert (ignored['state'], 'conntrack-holders' in codes(ignored)) == ('ok', False)
+    assert 'conntrack-holders' not in codes(told(tmp_path, E2, *ALERT))
+
+
+@pytest.mark.parametrize(
+    'error', [ReadError('x', 'y'), MemoryError(), ValueError('z'), OSError(5, 'Input/output error')]
+)
+def test_whatever_goes_wrong_is_a_note_and_the_verdict_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*words: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(surveys, 'survey', fail)
+    found = told(tmp_path, E2, *ALERT, '--top', '3')
+    assert (found['state'], codes(found)) == ('warning', ['conntrack-entries-high', 'conntrack-holders-unseen'])
+
+
+def test_where_asking_would_load_a_module_the_note_says_how_to_load_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surveys.ctnetlink, 'why_not', lambda root: 'it is not loaded, and asking would load it')
+    monkeypatch.setattr(surveys.flow_listing, 'why_not', lambda root, entries: 'too long')
+    monkeypatch.setattr(surveys, 'is_live', lambda root: True)
+    found = told(tmp_path, E2, *ALERT, '--top', '3')
+    note = found['findings'][-1]
+    assert note['code'] == 'conntrack-holders-unseen'
+    assert note['evidence'] == ['connections: it is not loaded, and asking would load it; too long']
+    assert note['remedy'][0].startswith('modprobe nf_conntrack_netlink')
+
+
+def test_no_time_left_is_a_note(tmp_path: Path) -> None:
+    found = told(tmp_path, E2, *ALERT, '--top', '3', '--timeout', '0.15')
+    assert found['state'] in ('warning', 'unknown')
+    if found['state'] == 'warning':
+        assert 'conntrack-holders-unseen' in codes(found)
+
+
+@pytest.mark.parametrize('most', ['1', '10', '1000'])
+def test_the_output_stays_within_its_bounds(tmp_path: Path, most: str) -> None:
+    code, text = main(CHECK, ['--root', E2, '--state-dir', str(tmp_path), *ALERT, '--top', most])
+    assert code == 1
+    assert len(text.encode()) < 1024
+    assert len(text.split(' | ')[0]) < 120
+    assert 'conntrack-holders' in text

@@ -22,6 +22,8 @@ CATALOGUE: dict[str, str] = {
     'conntrack-not-loaded': 'Connection tracking is not loaded',
     'conntrack-holders': 'Who holds the connection tracking table',
     'conntrack-holders-unseen': 'Who holds the connection tracking table could not be seen',
+    'conntrack-namespace-usage-high': 'The tracking table of another network namespace is filling up',
+    'conntrack-namespaces-unseen': 'Part of the network namespaces could not be seen',
     # modules
     'modules-tracking': 'Connections are tracked on a host that is not meant to track any',
     'modules-unexpected': 'Modules that bring connection tracking, NAT or tables are loaded unexpectedly',

@@ -6,7 +6,10 @@ from tablefull.findings.rates import Sample, change_rate, growth, oldest, previo
 from tablefull.findings.wording import duration
 from tablefull.readers.conntrack import Conntrack
 from tablefull.readers.kernel_log import Event, KernelLog
-from tablefull.record import NamedTuple
+from tablefull.record import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tablefull.readers.namespaces import Namespaces
 
 # Counters of /proc/net/stat/nf_conntrack worth remembering. new, ignore, delete and, since 4.9, searched stay 0.
 COUNTERS = ('drop', 'early_drop', 'insert_failed', 'invalid', 'search_restart', 'chainlength')
@@ -30,6 +33,7 @@ class Seen(NamedTuple):
     window   seconds: a line of the log that is older proves nothing about what was counted since the previous run
     log_gap  why the kernel log could not be read, '' when it was
     release  of the kernel, (major, minor)
+    namespaces  the tables of all network namespaces; None when nobody asked for them
     """
 
     table: Conntrack
@@ -39,6 +43,7 @@ class Seen(NamedTuple):
     window: float = 900.0
     log_gap: str = ''
     release: tuple[int, int] = (0, 0)
+    namespaces: Namespaces | None = None
 
     @property
     def before(self) -> Sample | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 from tablefull.findings import conntrack as rules
+from tablefull.findings import conntrack_namespaces as namespaces
 from tablefull.findings.conntrack_configuration import configuration
 from tablefull.findings.conntrack_loss import lost
 from tablefull.findings.conntrack_seen import COUNTERS, Seen, sample_of
 from tablefull.findings.rates import LOST, content_of, samples_from
-from tablefull.findings.wording import number, shown
+from tablefull.findings.wording import number, quantity, shown
 from tablefull.frame.look import Look, Number, Threshold
 from tablefull.frame.option_table import Option, missing_option
 from tablefull.looks.conntrack_top import top
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from tablefull.frame.look import Memory, ReadLog
     from tablefull.readers.modprobe_d import ModprobeConfiguration
+    from tablefull.readers.namespaces import Namespaces
 
 OPTIONS = (
     Option('warning', 'range', '80', 'usage of the table in percent of its limit', 'w', 'RANGE'),
@@ -39,8 +41,12 @@ OPTIONS = (
     Option('hash-load-critical', 'range', '8', 'entries per hash bucket when full', metavar='RANGE'),
     Option('since', 'duration', '15m', 'how far to look back in the kernel log', metavar='TIME'),
     Option('top', 'whole', '', 'when not OK, name so many ranges of sources that hold the table', metavar='N'),
+    Option('namespaces', 'flag', '', 'judge the tables of all network namespaces, each against the one limit'),
     missing_option('connection tracking is not loaded', 'ok'),
 )
+
+# Of thousands of namespaces, a second sees tens of thousands of processes.
+_LONGEST = 2.0
 
 THRESHOLDS = (
     Threshold('usage', 'conntrack-usage-high', rules.usage_breach),
@@ -54,6 +60,8 @@ THRESHOLDS = (
     Threshold('invalid_rate'),
     Threshold('search_restart_rate'),
     Threshold('full_in'),
+    Threshold('namespaces'),
+    Threshold('namespace_usage', 'conntrack-namespace-usage-high', namespaces.usage_breach),
 )
 
 
@@ -84,6 +92,9 @@ def look(
     # Last of all: a run that dies on the way has consumed no loss.
     new.counters[LOST] = (lost(findings, seen),)
     findings += memory.save(content_of(boot, samples, new))
+    if options.namespaces:
+        seen = seen._replace(namespaces=_read_namespaces(options, began))
+        findings += namespaces.unseen(seen.namespaces)
     numbers = tuple(_numbers(seen))
     findings += top(options, began, findings, numbers, THRESHOLDS)
     return Look(findings, numbers, lambda: _healthy(seen), lambda: _facts(seen), seen)
@@ -121,9 +132,25 @@ def _numbers(seen: Seen) -> Iterator[Number]:
         ('hash_load', table.hash_load, '', 0, None),
     ]
     rates = [(f'{name}_rate', seen.rate(name), '', 0, None) for name in COUNTERS if name != 'chainlength']
-    for label, value, unit, minimum, maximum in [*gauges, *rates, ('full_in', seen.full_in, 's', 0, None)]:
+    others: list[tuple[str, float | None, str, float | None, float | None]] = [
+        ('full_in', seen.full_in, 's', 0, None),
+        ('namespaces', None if seen.namespaces is None else seen.namespaces.seen, '', 0, None),
+        ('namespace_usage', namespaces.worst_usage(seen), '%', None, None),
+    ]
+    for label, value, unit, minimum, maximum in [*gauges, *rates, *others]:
         if value is not None:
             yield Number(label, value, unit, minimum, maximum)
+
+
+def _read_namespaces(options: Any, began: float) -> Namespaces | None:
+    """All that can be seen in a third of the time that is left."""
+    from tablefull.readers.namespaces import read_namespaces
+
+    seconds = max(0.1, (options.timeout - (time.monotonic() - began)) / 3)
+    try:
+        return read_namespaces(options.root, min(seconds, _LONGEST))
+    except ReadError:
+        return None
 
 
 def _healthy(seen: Seen) -> str:
@@ -133,7 +160,8 @@ def _healthy(seen: Seen) -> str:
     refused = 'nothing refused' if seen.rate('drop') is not None else 'no rates yet'
     if table.statistics is None:
         refused = 'refusals not countable on this kernel'
-    return f'{table.entries} of {table.maximum} entries in use ({number(table.usage)} %), {refused}'
+    others = '' if seen.namespaces is None else f', {quantity(seen.namespaces.seen, "namespace")} seen'
+    return f'{table.entries} of {table.maximum} entries in use ({number(table.usage)} %), {refused}{others}'
 
 
 def _facts(seen: Seen) -> list[tuple[str, str]]:
@@ -141,4 +169,9 @@ def _facts(seen: Seen) -> list[tuple[str, str]]:
     facts = [(name, shown(value)) for name, value in seen.table._asdict().items() if name != 'statistics']
     if statistics is not None:
         facts += [(f'statistics {column}', str(statistics.total(column))) for column in statistics.columns]
+    if seen.namespaces is not None:
+        facts += [
+            (f'namespace of {table.holder}', f'{table.entries} entries, {shown(table.drops)} drops')
+            for table in seen.namespaces.tables
+        ]
     return facts

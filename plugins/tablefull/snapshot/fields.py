@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tablefull.findings import conntrack_seen, ferm_seen, kernel_log, module_state
     from tablefull.frame.look import Look
+    from tablefull.readers.namespaces import Namespaces
     from tablefull.readers.statistics import Statistics
 
 # Stable name -> the kernel's column. new, ignore, delete and searched are no counters any more, or never were.
@@ -70,7 +71,37 @@ def conntrack(look: Look) -> dict[str, Any]:
         first_namespace=table.first_namespace,
         namespace=table.namespace or None,
     )
-    return {**fields, **_statistics(table.statistics)}
+    others = {} if seen.namespaces is None else {'namespaces': _namespaces(seen.namespaces, table.limit)}
+    return {**fields, **_statistics(table.statistics), **others}
+
+
+def _namespaces(found: Namespaces, limit: int | None) -> dict[str, Any]:
+    """Of all network namespaces, those with the most entries one by one."""
+    return {
+        **present(
+            seen=found.seen,
+            entries=found.entries,
+            unread=found.unread,
+            hidden_processes=found.hidden,
+            unvisited_processes=found.unvisited,
+            without_process=None if found.empty is None else len(found.empty),
+            left_out=found.seen - len(found.tables),
+        ),
+        'tables': [
+            present(
+                holder=text(table.holder),
+                container=text(table.container),
+                command=text(table.command),
+                pid=table.pid,
+                namespace=table.inode or None,
+                own=table.own,
+                entries=table.entries,
+                usage=None if limit is None else 100.0 * table.entries / limit,
+                drops=table.drops,
+            )
+            for table in found.tables
+        ],
+    }
 
 
 def _statistics(statistics: Statistics | None) -> dict[str, Any]:

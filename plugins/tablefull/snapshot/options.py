@@ -13,6 +13,7 @@ OPTIONS = (
     Option(
         'since', 'duration', '15m', 'how far to look back in the kernel log; an overflow counts so long', metavar='TIME'
     ),
+    Option('namespaces', 'flag', '', 'the tracking tables of all network namespaces as well'),
     Option('ignore', 'codes', '', 'findings that do not count, by code', metavar='CODE,CODE'),
     Option('timeout', 'seconds', '2.5', 'give up on what has not been read after so long', metavar='SECONDS'),
     Option('root', 'path', '/', 'read proc, sys, dev, etc, run and var below this directory', metavar='DIR'),

@@ -28,6 +28,7 @@ _MOST_FINDINGS = 100
 UNSEEN = {
     'conntrack-hidden': 'conntrack',
     'conntrack-statistics-missing': 'conntrack',
+    'conntrack-namespaces-unseen': 'conntrack',
     'modules-configuration-unreadable': 'modules',
     'neighbour-limit-unknown': 'neighbour',
     'neighbour-not-seen': 'neighbour',
@@ -41,6 +42,8 @@ UNSEEN = {
     'state-damaged': 'state',
     'state-unwritable': 'state',
 }
+# These name several.
+_SEVERAL = ('neighbour-not-seen', 'conntrack-namespaces-unseen')
 
 
 class Verdict(NamedTuple):
@@ -129,7 +132,7 @@ def unreadable(lost: dict[str, Lost], verdicts: dict[str, Verdict]) -> list[dict
             if finding.code not in UNSEEN:
                 continue
             # One finding can name several things; then none of them has a remedy of its own.
-            reasons = finding.evidence if finding.code == 'neighbour-not-seen' else finding.evidence[:1]
+            reasons = finding.evidence if finding.code in _SEVERAL else finding.evidence[:1]
             for reason in reasons or (finding.summary,):
                 entry = {'part': UNSEEN[finding.code], 'reason': text(reason), 'code': finding.code}
                 if finding.remedy:

@@ -1,4 +1,4 @@
-"""check_conntrack --top: notes beside a verdict that nothing here can cost."""
+"""check_conntrack --top and --namespaces: notes and a verdict that nothing here can cost."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from check_conntrack import CHECK
 from tablefull.frame.plugin import main
 from tablefull.readers import survey as surveys
 from tablefull.readers.files import ReadError
+from tests.unit.readers.test_namespaces import namespaces_tree
+from tests.unit.readers.trees import tree
 
 FIXTURES = Path(__file__).parents[2] / 'fixtures'
 E2 = str(FIXTURES / 'E2-abuser-below-max')
@@ -92,3 +94,51 @@ def test_the_output_stays_within_its_bounds(tmp_path: Path, most: str) -> None:
     assert len(text.encode()) < 1024
     assert len(text.split(' | ')[0]) < 120
     assert 'conntrack-holders' in text
+
+
+def test_another_namespace_is_judged_against_the_one_limit(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path / 'host', {700: 95, 800: 85, 900: 20})
+    found = told(tmp_path, root, '--namespaces')
+    assert (found['state'], found['summary']) == (
+        'critical',
+        '95 % of the limit in use in another network namespace: docker 0123456789ab (nginx, pid 700)',
+    )
+    assert (found['metrics']['namespaces'], found['metrics']['namespace_usage']) == (3, 95.0)
+    evidence = found['findings'][0]['evidence']
+    assert evidence[0] == '95 of 100 entries, 7 drops, namespace 4026532700'
+    assert evidence[-1] == '3 namespaces seen, 200 entries in all'
+    assert told(tmp_path, root)['state'] == 'ok'
+    assert told(tmp_path, root, '--namespaces', '-w', '96', '-c', '97')['state'] == 'ok'
+
+
+def test_the_own_namespace_is_judged_once(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path / 'host', {1: 95})
+    found = told(tmp_path, root, '--namespaces')
+    assert codes(found).count('conntrack-namespace-usage-high') == 0
+    assert 'namespace_usage' not in found['metrics']
+
+
+def test_what_could_not_be_seen_is_a_note(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path / 'host', {700: 5, 800: None})
+    found = told(tmp_path, root, '--namespaces')
+    (note,) = [finding for finding in found['findings'] if finding['code'] == 'conntrack-namespaces-unseen']
+    assert (found['state'], note['severity']) == ('ok', 'info')
+    assert note['evidence'][0].startswith('1 namespace without readable statistics')
+    assert ', 1 namespace seen' in found['summary']
+
+
+def test_without_a_limit_the_others_are_only_counted(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path / 'host', {700: 95}, maximum=0)
+    found = told(tmp_path, root, '--namespaces')
+    assert (found['state'], found['metrics']['namespaces']) == ('ok', 1)
+    assert 'namespace_usage' not in found['metrics']
+
+
+def test_a_hostile_name_of_a_process_stays_one_line(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path / 'host', {700: 95})
+    tree(tmp_path / 'host', {'/proc/700/comm': 'a|b\x1b[2J\u202e' + 'x' * 500, '/proc/700/cgroup': 'x' * 9000})
+    code, text = main(CHECK, ['--root', root, '--state-dir', str(tmp_path), '--namespaces'])
+    assert code == 2
+    assert text.splitlines()[0].count('|') == 1
+    assert '\x1b' not in text
+    assert len(text.encode()) < 1024

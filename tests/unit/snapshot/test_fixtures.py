@@ -13,8 +13,10 @@ import pytest
 
 from tablefull.findings.catalogue import CATALOGUE
 from tablefull.findings.finding import SEVERITIES
+from tablefull.snapshot.main import answer
 from tablefull.snapshot.verdicts import ORDER, STATES, UNSEEN
 from tests.golden.cases import CHECKS, cases, execute, golden, read_verdicts, snapshot, snapshot_of
+from tests.unit.readers.test_namespaces import namespaces_tree
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / 'docs' / 'snapshot.md').read_text()
@@ -181,11 +183,34 @@ def test_every_field_is_documented_with_its_type(case: str) -> None:
         assert kind == fields[path].replace('flag', 'number'), path
 
 
-def test_every_documented_field_is_in_some_snapshot() -> None:
+def test_every_documented_field_is_in_some_snapshot(tmp_path: Path) -> None:
     emitted = {path for case in cases() for path, _ in paths(taken(case))}
+    emitted |= {path for path, _ in paths(with_namespaces(tmp_path))}
     # In a captured tree nobody knows the time of day; and a snapshot that fails has its own test.
     emitted |= {'kernel_log.messages.*.last_seen', 'error'}
     assert sorted(set(documented()) - emitted) == []
+
+
+def with_namespaces(tmp_path: Path) -> dict[str, Any]:
+    """A snapshot of a host with two containers, of which one has no statistics to read."""
+    root = namespaces_tree(tmp_path / 'host', {700: 90, 800: None})
+    code, output = answer(['--root', root, '--state-dir', str(tmp_path / 'state'), '--namespaces'])
+    assert code == 0
+    result: dict[str, Any] = json.loads(output)
+    return result
+
+
+def test_the_tables_of_all_namespaces_are_in_it_when_asked_for(tmp_path: Path) -> None:
+    found = with_namespaces(tmp_path)
+    for path, kind in paths(found):
+        assert kind == documented()[path].replace('flag', 'number')
+    (table,) = found['conntrack']['namespaces']['tables']
+    assert (table['entries'], table['usage'], table['own'], table['drops']) == (90, 90.0, 0, 7)
+    assert (table['container'], table['command'], table['pid']) == ('docker 0123456789ab', 'nginx', 700)
+    assert table['namespace'] == '4026532700'
+    assert found['checks']['conntrack']['state'] == 'warning'
+    unseen = {(entry['part'], entry.get('code')) for entry in found['unreadable']}
+    assert ('conntrack', 'conntrack-namespaces-unseen') in unseen
 
 
 def test_the_example_is_of_the_same_form() -> None:

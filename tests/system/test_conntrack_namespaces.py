@@ -74,6 +74,26 @@ def test_a_full_namespace_is_found_from_outside_and_named(full: Namespace, tmp_p
     assert found['metrics']['entries'] < count
 
 
+def test_packets_that_it_refuses_are_counted_from_outside(full: Namespace, tmp_path: Path) -> None:
+    full.run('iptables', '-A', 'OUTPUT', '-m', 'conntrack', '--ctstate', 'INVALID', '-j', 'DROP')
+    lax = ('--namespaces', '-w', '100', '-c', '100')
+    check(tmp_path, *lax)
+    time.sleep(1.1)
+    sending = (
+        'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n'
+        'for port in range(30):\n try: s.sendto(b"x", ("127.0.0.1", 20000 + port))\n except PermissionError: pass'
+    )
+    full.run(sys.executable, '-c', sending)
+    found = check(tmp_path, *lax)
+    (finding,) = [
+        one
+        for one in found['findings']
+        if one['code'] == 'conntrack-namespace-table-full' and f'pid {full.pid}' in one['summary']
+    ]
+    assert (found['state'], finding['severity']) == ('critical', 'critical')
+    assert '30 packets refused' in finding['summary']
+
+
 def test_nobody_sees_the_same_but_for_the_number_of_the_namespace(full: Namespace, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     for parent in tmp_path.parents:

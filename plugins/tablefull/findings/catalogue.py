@@ -22,6 +22,7 @@ CATALOGUE: dict[str, str] = {
     'conntrack-not-loaded': 'Connection tracking is not loaded',
     'conntrack-holders': 'Who holds the connection tracking table',
     'conntrack-holders-unseen': 'Who holds the connection tracking table could not be seen',
+    'conntrack-namespace-table-full': 'The tracking table of another network namespace is full and packets are refused',
     'conntrack-namespace-usage-high': 'The tracking table of another network namespace is filling up',
     'conntrack-namespaces-unseen': 'Part of the network namespaces could not be seen',
     # modules

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # From here on the kernel names the namespace of a full table, unless it is the first one.
 _NAMES_NAMESPACES = (6, 18)
 # Since then one clash on insertion raises drop as well as insert_failed.
-_COUNTS_CLASHES_TWICE = (4, 9)
+COUNTS_CLASHES_TWICE = (4, 9)
 
 
 def refused(seen: Seen, since: float) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def expectations(seen: Seen) -> Iterator[Finding]:
 
 
 def _clashes(seen: Seen) -> int:
-    if (0, 0) < seen.release < _COUNTS_CLASHES_TWICE:
+    if (0, 0) < seen.release < COUNTS_CLASHES_TWICE:
         return 0
     # A chain that is too long (>= 5.15) raises insert_failed as well, and never drop.
     return max(0, seen.growth('insert_failed') - seen.growth('chainlength'))

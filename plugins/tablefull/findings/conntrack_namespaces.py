@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from tablefull.findings.conntrack_loss import COUNTS_CLASHES_TWICE
 from tablefull.findings.conntrack_remedy import raise_limit
+from tablefull.findings.conntrack_seen import NEARLY_FULL
 from tablefull.findings.finding import Finding
 from tablefull.findings.wording import number, quantity
-from tablefull.readers.namespaces import Namespaces
 from tablefull.record import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tablefull.findings.conntrack_seen import Seen
-    from tablefull.readers.namespaces import Table
+    from tablefull.readers.namespaces import Namespaces, Table
 
 _TOLD = 3
 
@@ -28,6 +29,45 @@ def worst_usage(seen: Seen) -> float | None:
     if table is None or seen.table.limit is None:
         return None
     return 100.0 * table.entries / seen.table.limit
+
+
+def remembered(namespaces: Namespaces, release: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+    """Counters for the sample of a run: packets that each table refused for want of room, as far as one can tell.
+
+    With a second value that is always 0: of what has several values only the newest sample is kept in full, and there
+    may be many namespaces.
+    """
+    return {
+        _counter(table): (max(0, table.drops - (table.clashes if release >= COUNTS_CLASHES_TWICE else 0)), 0)
+        for table in namespaces.tables
+        if table.drops is not None and not table.own
+    }
+
+
+def _counter(table: Table) -> str:
+    return f'refused@{table.identity}'
+
+
+def refused(seen: Seen) -> Iterator[Finding]:
+    """Tables that refused packets since the previous run, and are nearly full or named by the kernel as full."""
+    tables = () if seen.namespaces is None or seen.table.limit is None else seen.namespaces.tables
+    lines = [event for event in seen.lines('conntrack-table-full') if event.subject and seen.fresh(event)]
+    for table in tables:
+        grown = seen.growth(_counter(table))
+        named = [event for event in lines if event.subject == table.inode]
+        usage = 100.0 * table.entries / (seen.table.limit or 1)
+        if table.own or not grown or not (named or usage >= NEARLY_FULL):
+            continue
+        yield Finding(
+            'conntrack-namespace-table-full',
+            'critical',
+            f'table full in another network namespace, {quantity(grown, "packet")} refused: {table.holder}',
+            (
+                f'drop +{grown} since the previous run, {table.entries} of {seen.table.limit} entries{_called(table)}',
+                *(seen.quote(event) for event in named[-1:]),
+            ),
+            (*raise_limit(seen.table, seen.release), f'nsenter -t {table.pid} -n conntrack -L  # who holds it'),
+        )
 
 
 def usage_breach(seen: Seen, severity: str, value: float, limits: str) -> Finding:
@@ -49,23 +89,7 @@ def usage_breach(seen: Seen, severity: str, value: float, limits: str) -> Findin
 
 def unseen(namespaces: Namespaces | None) -> Iterator[Finding]:
     """What of the namespaces stays dark; all of them for None."""
-    reasons = []
-    if namespaces is None:
-        reasons.append('/proc cannot be listed')
-        namespaces = Namespaces(0, 0, ())
-    if namespaces.unread:
-        reasons.append(
-            f'{quantity(namespaces.unread, "namespace")} without readable statistics '
-            '(a kernel without CONFIG_NF_CONNTRACK_PROCFS shows those of none)'
-        )
-    if namespaces.hidden:
-        processes = quantity(namespaces.hidden, 'process', 'processes')
-        reasons.append(f'{processes} whose namespace this user may not see')
-    if namespaces.unvisited:
-        reasons.append(f'{quantity(namespaces.unvisited, "process", "processes")} not looked at: no time left')
-    if namespaces.empty:
-        names = ', '.join(namespaces.empty[:5])
-        reasons.append(f'{quantity(len(namespaces.empty), "namespace")} without a process: {names}')
+    reasons = ['/proc cannot be listed'] if namespaces is None else list(_reasons(namespaces))
     if reasons:
         yield Finding(
             'conntrack-namespaces-unseen',
@@ -74,6 +98,22 @@ def unseen(namespaces: Namespaces | None) -> Iterator[Finding]:
             tuple(reasons),
             ('lsns -t net  # as root',),
         )
+
+
+def _reasons(namespaces: Namespaces) -> Iterator[str]:
+    if namespaces.unread:
+        yield (
+            f'{quantity(namespaces.unread, "namespace")} without readable statistics '
+            '(a kernel without CONFIG_NF_CONNTRACK_PROCFS shows those of none)'
+        )
+    if namespaces.hidden:
+        processes = quantity(namespaces.hidden, 'process', 'processes')
+        yield f'{processes} whose namespace this user may not see'
+    if namespaces.unvisited:
+        yield f'{quantity(namespaces.unvisited, "process", "processes")} not looked at: no time left'
+    if namespaces.empty:
+        names = ', '.join(namespaces.empty[:5])
+        yield f'{quantity(len(namespaces.empty), "namespace")} without a process: {names}'
 
 
 def summary(namespaces: Namespaces) -> str:

@@ -82,9 +82,15 @@ def look(
     new = sample_of(table, now, monotonic_now(options.root))
     seen = Seen(table, new, tuple(samples), release=kernel_release(options.root))
     seen = _with_kernel_log(seen, options.since, read_log)
+    if options.namespaces:
+        seen = seen._replace(namespaces=_read_namespaces(options, began))
+    if seen.namespaces is not None:
+        new.counters.update(namespaces.remembered(seen.namespaces, seen.release))
 
     findings = [*rules.judge(seen, options.since)]
     findings += rules.full_soon(seen, options.full_in_warning, options.full_in_critical)
+    findings += namespaces.refused(seen)
+    findings += namespaces.unseen(seen.namespaces) if options.namespaces else ()
     if table.first_namespace:
         # What is configured for the next boot is the host's.
         hashsize = module_options((modprobe or read_modprobe)(options.root), 'nf_conntrack').get('hashsize')
@@ -92,9 +98,6 @@ def look(
     # Last of all: a run that dies on the way has consumed no loss.
     new.counters[LOST] = (lost(findings, seen),)
     findings += memory.save(content_of(boot, samples, new))
-    if options.namespaces:
-        seen = seen._replace(namespaces=_read_namespaces(options, began))
-        findings += namespaces.unseen(seen.namespaces)
     numbers = tuple(_numbers(seen))
     findings += top(options, began, findings, numbers, THRESHOLDS)
     return Look(findings, numbers, lambda: _healthy(seen), lambda: _facts(seen), seen)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from heapq import heappush, heappushpop
 
 from tablefull.readers.files import ReadError, below, is_live, read_bytes, read_optional
 from tablefull.readers.statistics import parse_statistics
@@ -38,6 +37,8 @@ class Table(NamedTuple):
     container  'docker 3f2a9b1c04de', 'lxc mail' or 'nginx.service', after its control group; '' when that tells nothing
     inode      of the namespace, as the kernel log calls it; '' where only root may know
     own        it is the one of whoever looks
+    clashes    of the drops since 4.9, those of connections that collided on insertion
+    identity   of the namespace as long as it lives; not the inode
     """
 
     entries: int
@@ -47,6 +48,8 @@ class Table(NamedTuple):
     container: str
     inode: str = ''
     own: bool = False
+    clashes: int = 0
+    identity: int = 0
 
     @property
     def holder(self) -> str:
@@ -83,7 +86,7 @@ def read_namespaces(root: str = '/', seconds: float = 1.0) -> Namespaces:
     own = _identity(root, me)
     # Identity -> inode, '' as long as no process of it let its be read.
     inodes: dict[int, str] = {}
-    # (entries, -pid), the smallest first: of thousands only the largest are kept.
+    # (entries, -pid, identity): of thousands only the largest are kept.
     largest: list[tuple[int, int, int]] = []
     entries = seen = unread = hidden = unvisited = 0
     processes = _processes(root)
@@ -109,14 +112,12 @@ def read_namespaces(root: str = '/', seconds: float = 1.0) -> Namespaces:
             continue
         seen += 1
         entries += count
-        item = (count, -pid, identity)
-        if len(largest) < MOST:
-            heappush(largest, item)
-        else:
-            heappushpop(largest, item)
+        largest.append((count, -pid, identity))
+        if len(largest) == 4 * MOST:
+            largest = sorted(largest, reverse=True)[:MOST]
     tables = tuple(
-        _table(root, -pid, count)._replace(inode=inodes[identity], own=identity == own)
-        for count, pid, identity in sorted(largest, reverse=True)
+        _table(root, -pid, count)._replace(inode=inodes[identity], own=identity == own, identity=identity)
+        for count, pid, identity in sorted(largest, reverse=True)[:MOST]
     )
     # Without the inode of each, a mounted namespace may be one of those that were seen.
     found = set(inodes.values())
@@ -154,13 +155,19 @@ def _entries(root: str, pid: int) -> int | None:
 
 def _table(root: str, pid: int, entries: int) -> Table:
     path = f'/proc/{pid}/net/stat/nf_conntrack'
+    drops, clashes = None, 0
     try:
         text = read_optional(root, path)
-        drops = parse_statistics(text, path, 'drop').total('drop') if text is not None else None
+        if text is not None:
+            statistics = parse_statistics(text, path, 'drop')
+            drops = statistics.total('drop')
+            # A chain that is too long (>= 5.15) raises insert_failed as well, and never drop.
+            clashes = (statistics.total('insert_failed') or 0) - (statistics.total('chainlength') or 0)
     except ReadError:
-        drops = None
+        pass
     command = (_first(root, f'/proc/{pid}/comm') or '')[:_LONGEST_NAME]
-    return Table(entries, drops, pid, command, container_of(_text(root, f'/proc/{pid}/cgroup')))
+    container = container_of(_text(root, f'/proc/{pid}/cgroup'))
+    return Table(entries, drops, pid, command, container, clashes=max(0, clashes))
 
 
 def _text(root: str, path: str) -> str:

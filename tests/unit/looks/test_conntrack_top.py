@@ -13,6 +13,7 @@ from tablefull.frame.plugin import main
 from tablefull.readers import survey as surveys
 from tablefull.readers.files import ReadError
 from tests.unit.readers.test_namespaces import namespaces_tree
+from tests.unit.readers.test_statistics import HEADERS, statistics
 from tests.unit.readers.trees import tree
 
 FIXTURES = Path(__file__).parents[2] / 'fixtures'
@@ -142,3 +143,26 @@ def test_a_hostile_name_of_a_process_stays_one_line(tmp_path: Path) -> None:
     assert text.splitlines()[0].count('|') == 1
     assert '\x1b' not in text
     assert len(text.encode()) < 1024
+
+
+def test_what_a_container_was_refused_is_critical_at_once(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path / 'host', {700: 92, 800: 50})
+    lax = ('--namespaces', '-w', '100', '-c', '100')
+    assert told(tmp_path, root, *lax)['state'] == 'ok'
+
+    def later(seconds: int, **counters: int) -> dict[str, Any]:
+        for pid, entries in ((700, 92), (800, 50)):
+            text = statistics(HEADERS['5.15'], {'entries': entries, 'drop': 7, **counters})
+            (tmp_path / f'host/proc/{pid}/net/stat/nf_conntrack').write_text(text)
+        (tmp_path / 'host/proc/uptime').write_text(f'{5000 + seconds}.0 1.0\n')
+        return told(tmp_path, root, *lax)
+
+    assert later(60)['state'] == 'ok'
+    # Twelve clashes raise both counters, and refuse nothing for want of room.
+    assert later(120, drop=19, insert_failed=12)['state'] == 'ok'
+    found = later(180, drop=30, insert_failed=12)
+    # The one at half of the limit lost packets for another reason.
+    (finding,) = [one for one in found['findings'] if one['code'] == 'conntrack-namespace-table-full']
+    assert (found['state'], finding['severity']) == ('critical', 'critical')
+    assert '11 packets refused: docker 0123456789ab (nginx, pid 700)' in finding['summary']
+    assert later(240, drop=30, insert_failed=12)['state'] == 'ok'

@@ -1,4 +1,4 @@
-"""The `tablefull` command: triage names causes, explain prints the page of a finding, snapshot everything.
+"""The `tablefull` command: triage names causes, capture packs a host, explain prints a page, snapshot all.
 
 launch.py, the entry point, takes snapshots and looks at the top without coming here.
 """
@@ -23,6 +23,7 @@ DESCRIPTION = (
     'Name the causes of what the checks of tablefull find, explain it, and print all of it as one JSON object.'
 )
 TRIAGE = 'name the cause of what the checks find, and what to do by hand'
+CAPTURE = 'pack exactly what the readers read into a new file, for a triage elsewhere'
 SNAPSHOT = 'print everything that is known of this host as one JSON object'
 TOP = 'show who holds the connection tracking table, by range of addresses, source, port and so on'
 OPTIONS = (
@@ -47,6 +48,8 @@ def answer(argv: list[str]) -> tuple[int, str]:
         return top(argv[1:])
     if argv[:1] == ['triage']:
         return triage(argv[1:])
+    if argv[:1] == ['capture']:
+        return capture(argv[1:])
     parser = build_parser('tablefull', DESCRIPTION, OPTIONS)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
     about = 'print the page of a finding; without CODE list all codes'
@@ -58,6 +61,7 @@ def answer(argv: list[str]) -> tuple[int, str]:
     explaining.add_argument('-h', '--help', action='store_true', dest='help_explain', help='print this help')
     # Only for the list of commands: they have parsers of their own.
     commands.add_parser('triage', help=TRIAGE, add_help=False)
+    commands.add_parser('capture', help=CAPTURE, add_help=False)
     commands.add_parser('snapshot', help=SNAPSHOT, add_help=False)
     commands.add_parser('top', help=TOP, add_help=False)
     try:
@@ -115,6 +119,24 @@ def triage(argv: list[str]) -> tuple[int, str]:
     if options.help:
         return 0, parser.format_help().rstrip()
     return main.answer(options)
+
+
+def capture(argv: list[str]) -> tuple[int, str]:
+    """Pack this host, or the help on that."""
+    from tablefull.capture import pack
+
+    about = f'{CAPTURE[0].upper()}{CAPTURE[1:]}; docs/captured-trees.md lists it.'
+    parser = build_parser('tablefull capture', about, pack.OPTIONS)
+    parser.add_argument('file', nargs='?', metavar='FILE', help='where to; must not be there yet')
+    try:
+        options = parser.parse_args(argv)
+    except UsageError as error:
+        return refuse(f'{error}; see tablefull capture --help')
+    if options.help:
+        return 0, parser.format_help().rstrip()
+    if not options.file:
+        return refuse('no FILE given; see tablefull capture --help')
+    return pack.answer(options)
 
 
 def list_codes() -> tuple[int, str]:

@@ -16,6 +16,7 @@ FLOORS = {
     'looks': 3,
     'snapshot': 4,
     'top': 4,
+    'capture': 4,
     'triage': 5,
     'command': 6,
     'launch': 7,

@@ -16,6 +16,7 @@ from tablefull.readers.files import (
     net_directory,
     read_number,
     read_optional,
+    recording,
 )
 from tablefull.readers.statistics import Statistics, parse_statistics
 from tablefull.record import NamedTuple
@@ -114,6 +115,9 @@ def _read_statistics(root: str, net: str) -> Statistics | None:
 
 
 def _namespace(root: str) -> str:
+    path = recording(root, 'network-namespace.txt')
+    if path is not None:
+        return (read_optional(root, path, 64) or '').strip()
     link = '/proc/self/ns/net' if is_live(root) else '/proc/1/ns/net'
     try:
         # 'net:[4026531840]'

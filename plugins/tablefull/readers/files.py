@@ -230,8 +230,13 @@ def boot_id(root: str) -> str:
 
 
 def same_boot(root: str) -> bool:
-    """Whether `root` is of the kernel that runs here: this host itself, or mounted into this container."""
-    return is_live(root) or (bool(boot_id(root)) and boot_id(root) == boot_id('/'))
+    """Whether `root` is of the kernel that runs here: this host itself, or mounted into this container.
+
+    Not so a capture, even one of this boot: it is of a moment that is past.
+    """
+    if is_live(root) or recording(root, 'capture.json') is not None:
+        return is_live(root)
+    return bool(boot_id(root)) and boot_id(root) == boot_id('/')
 
 
 def kernel_release(root: str) -> tuple[int, int]:

@@ -36,16 +36,24 @@ def _number(word: str) -> int:
 
 
 def parse_links(text: str, path: str = 'ip-addr.txt') -> dict[str, Link]:
-    """Interfaces of `ip addr` or `ip link`, by name. Raises ReadError when there is none: every host has lo."""
-    found = {}
+    """Interfaces of `ip addr` or `ip link`, by name; with -d also VRFs. Raises ReadError: every host has lo."""
+    found: dict[str, Link] = {}
+    masters: dict[str, str] = {}
+    name = ''
     for line in text.splitlines():
         match = _LINK.match(line)
+        words = line.split()
         if match:
-            index, name, words = match.groups()
-            flags = sum(bit for word, bit in _BITS.items() if word in words.split(','))
-            found[name] = Link(name, int(index), flags)
+            index, name, flags = match.groups()
+            found[name] = Link(name, int(index), sum(bit for word, bit in _BITS.items() if word in flags.split(',')))
+            masters[name] = _after(words, 'master')
+        elif name and words[:2] == ['vrf', 'table'] and len(words) > 2:
+            found[name] = found[name]._replace(kind='vrf', table=_number(words[2]))
     if not found:
         raise ReadError(path, 'no interface in it')
+    for name, master in masters.items():
+        if master in found:
+            found[name] = found[name]._replace(master=found[master].number)
     return found
 
 

@@ -125,7 +125,14 @@ def event_of(record: Record) -> Event | None:
     return Event(code, subject, count * record.times, record.text, record.seconds, record.wall, record.sequence)
 
 
-def _read_kmsg(root: str, since_seconds: float) -> KernelLog:
+def read_records(root: str) -> list[bytes]:
+    """Every record of /dev/kmsg, or of its recording, as it is. Raises as read_kernel_log does, without the journal."""
+    records: list[bytes] = []
+    _read_kmsg(root, 0.0, records.append)
+    return records
+
+
+def _read_kmsg(root: str, since_seconds: float, keep: Callable[[bytes], None] | None = None) -> KernelLog:
     path = recording(root, 'kmsg') or '/dev/kmsg'
     # Looked at before it is opened: opening any other device that somebody put here could have effects.
     try:
@@ -135,7 +142,7 @@ def _read_kmsg(root: str, since_seconds: float) -> KernelLog:
             raise ReadError(path, os.strerror(error.errno), error.errno) from None
         raise FileNotFoundError(errno.ENOENT, path) from None
     if stat.S_ISREG(status.st_mode) and not is_live(root):
-        return _log(root, path, _lines(read_bytes(root, path)).__next__, since_seconds)
+        return _log(root, path, _kept(_lines(read_bytes(root, path)).__next__, keep), since_seconds)
     if not _is_kmsg(status):
         if is_live(root):
             # LXC points it at a console, others at /dev/null; `echo > /dev/kmsg` in a container makes a plain file.
@@ -148,9 +155,24 @@ def _read_kmsg(root: str, since_seconds: float) -> KernelLog:
     try:
         if not _is_kmsg(os.fstat(descriptor)):
             raise ReadError(path, 'not the kernel log')
-        return _log(root, path, lambda: os.read(descriptor, _BUFFER), since_seconds)
+        return _log(root, path, _kept(lambda: os.read(descriptor, _BUFFER), keep), since_seconds)
     finally:
         os.close(descriptor)
+
+
+def _kept(read: Callable[[], bytes], keep: Callable[[bytes], None] | None) -> Callable[[], bytes]:
+    """`read`, which hands each record to `keep` as well."""
+    if keep is None:
+        return read
+    hand_over = keep
+
+    def reading() -> bytes:
+        record = read()
+        if record:
+            hand_over(record)
+        return record
+
+    return reading
 
 
 def _is_kmsg(status: os.stat_result) -> bool:

@@ -35,13 +35,19 @@ def read_journal(root: str, since_seconds: float) -> KernelLog:
     if not is_live(root):
         return _recorded(root, since_seconds)
     now = monotonic_now(root)
+    lines = journal_lines(since_seconds)
+    log = KernelLog('journal', (), len(lines), now_seconds=now or 0.0)
+    return log._replace(events=younger(log, _journal_records(lines), since_seconds))
+
+
+def journal_lines(since_seconds: float) -> list[bytes]:
+    """The kernel's messages as journalctl prints them in JSON, oldest first. Raises as read_journal does."""
     output = _journalctl(f'--since=-{int(since_seconds) + 1}s', '--reverse')
     # The newest come first, so that the limit would cut the oldest.
     lines = [line for line in reversed(output.split(b'\n')) if _FROM_KERNEL(line)]
     if not lines and not _FROM_KERNEL(_journalctl('--lines=1')):
         raise ReadError('journal', 'holds no message of the kernel')
-    log = KernelLog('journal', (), len(lines), now_seconds=now or 0.0)
-    return log._replace(events=younger(log, _journal_records(lines), since_seconds))
+    return lines
 
 
 def _journalctl(*arguments: str) -> bytes:

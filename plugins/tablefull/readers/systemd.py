@@ -78,6 +78,11 @@ def read_unit(root: str, name: str) -> Unit:
         if path is None:
             raise ReadError(f'systemctl-show-{name.partition(".")[0]}.txt', 'the tree holds no record of the unit')
         return parse_unit(read_text(root, path, 1 << 18), path.lstrip('/'))
+    return parse_unit(show_unit(name), f'systemctl show {name}')
+
+
+def show_unit(name: str) -> str:
+    """What systemctl prints of PROPERTIES. Raises ReadError where there is no systemd, or it complains."""
     if not os.path.isdir(BOOTED):
         raise ReadError('systemctl show', 'this host or container was not booted with systemd')
     from tablefull.readers.programs import run_program
@@ -91,7 +96,7 @@ def read_unit(root: str, name: str) -> Unit:
     if answer.code:
         complaint = answer.errors.decode('utf-8', 'backslashreplace').strip().splitlines()
         raise ReadError(source, complaint[0] if complaint else f'exit code {answer.code}')
-    return parse_unit(answer.output.decode('utf-8', 'backslashreplace'), source)
+    return answer.output.decode('utf-8', 'backslashreplace')
 
 
 def parse_unit(text: str, source: str) -> Unit:

@@ -46,17 +46,24 @@ def read_unit_journal(root: str, name: str) -> tuple[Line, ...]:
             raise ReadError('journal.json', 'the tree holds no journal')
         text = read_text(root, path)
         return parse_journal_json(text, name) if path.endswith('.json') else parse_journal_short(text)
+    return parse_journal_json(ask_journal(name), name)
+
+
+def ask_journal(name: str) -> str:
+    """What journalctl prints of the newest lines of unit `name` since boot. Raises ReadError."""
     try:
         answer = run_program(
             'journalctl', ('--no-pager', '--boot', '--unit', name, '--lines', str(_LINES), '--output', 'json'), 4 << 20
         )
     except FileNotFoundError:
         raise ReadError('journalctl', 'not installed') from None
-    lines = parse_journal_json(answer.output.decode('utf-8', 'backslashreplace'), name)
+    text = answer.output.decode('utf-8', 'backslashreplace')
     # Without the groups journalctl answers nothing, or only our own messages, and hints at it.
-    if not lines and (answer.code or b'permission' in answer.errors or b'not seeing messages' in answer.errors):
+    if not parse_journal_json(text, name) and (
+        answer.code or b'permission' in answer.errors or b'not seeing messages' in answer.errors
+    ):
         raise ReadError('journalctl', 'this user may not read the journal', errno.EACCES)
-    return lines
+    return text
 
 
 def parse_journal_json(text: str, name: str) -> tuple[Line, ...]:

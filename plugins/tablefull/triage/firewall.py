@@ -180,8 +180,9 @@ def _missing(facts: Facts) -> Cause:
         tuple(piece for finding in findings for piece in finding.evidence)[:8],
         facts.codes(*_MISSING),
         findings[0].code,
-        steps_of(
-            tuple(dict.fromkeys(line for finding in findings for line in finding.remedy)), 'loads all rules of ferm'
+        tuple(
+            step._replace(effect='changes the setting alone') if step.run.startswith('sed ') else step
+            for step in steps_of(tuple(dict.fromkeys(facts.remedies(*_MISSING))), 'loads all rules of ferm')
         ),
         ('systemctl enable ferm; ENABLED=yes in /etc/default/ferm', 'no script that flushes rules beside ferm'),
         ('rules of somebody are in the kernel all the same',) if present else (),

@@ -34,6 +34,7 @@ OPTIONS = (
     Option('output', 'choice', 'text', 'form of the output', metavar='FORM', choices=('text', 'json')),
     Option('verbose', 'flag', '', 'all evidence, and findings that are under "not seen" as well', 'v'),
     Option('timeout', 'seconds', '8', 'give up on what has not been read after so long', 't', 'SECONDS'),
+    Option('capture', 'path', '', 'read this file that tablefull capture made, instead of a host', metavar='FILE'),
     *(option for option in COMMON if option.name in ('root', 'state-dir')),
     Option('help', 'flag', '', 'print this help', 'h'),
 )
@@ -42,10 +43,31 @@ OPTIONS = (
 def answer(options: argparse.Namespace) -> tuple[int, str]:
     """(exit code, output) for parsed options. Whatever cannot be read is said; does not raise."""
     try:
+        if options.capture:
+            return _of_capture(options)
         check_root(options.root)
     except ReadError as error:
         return refuse(f'cannot read {error}', options)
     return report(options)
+
+
+def _of_capture(options: argparse.Namespace) -> tuple[int, str]:
+    """Triage of a capture, in a private directory that is gone afterwards. Raises ReadError."""
+    import tempfile
+
+    from tablefull.capture.unpack import origin, read_capture, unpack
+
+    found = read_capture(options.capture)
+    try:
+        with tempfile.TemporaryDirectory(prefix='tablefull-') as directory:
+            unpack(found, directory)
+            check_root(directory)
+            options.root, options.state_dir = directory, None
+            return report(options, origin(found))
+    except ReadError as error:
+        raise ReadError(options.capture, error.reason, error.number) from None
+    except OSError as error:
+        raise ReadError(options.capture, f'cannot be unpacked: {error.strerror}', error.errno) from None
 
 
 def report(options: argparse.Namespace, origin: tuple[str, ...] = ()) -> tuple[int, str]:

@@ -201,3 +201,16 @@ def test_only_routes_of_the_kernel_tell_own_addresses() -> None:
         '10.0.0.2 dev tun0 proto kernel scope link src\n'
     )
     assert iproute_text.parse_sources(text) == [Address(bytes((192, 0, 2, 10)), 'eth0', 32)]
+
+
+def test_a_vrf_and_what_belongs_to_it_are_told_by_the_details() -> None:
+    text = (
+        '1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\n'
+        '4: red: <NOARP,MASTER,UP,LOWER_UP> mtu 65575 qdisc noqueue state UP group default qlen 1000\n'
+        '    link/ether 5e:0b:7c:1d:2a:31 brd ff:ff:ff:ff:ff:ff promiscuity 0\n'
+        '    vrf table 10 addrgenmode eui64 numtxqueues 1\n'
+        '5: eth1@if6: <BROADCAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master red state UP group default\n'
+    )
+    links = parse_links(text)
+    assert (links['red'].kind, links['red'].table, links['red'].master) == ('vrf', 10, 0)
+    assert (links['eth1'].master, links['eth1'].table) == (4, None)

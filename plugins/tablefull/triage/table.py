@@ -39,7 +39,11 @@ def raise_steps(facts: Facts) -> tuple[Step, ...]:
 
 def who(selection: str = '') -> tuple[Step, ...]:
     """How to see who holds the table."""
-    return steps_of((list_entries(selection),), 'nothing: tracking is on already')
+    top = 'tablefull top --unanswered' if selection else 'tablefull top'
+    return (
+        Step(top, 'nothing: counts flows by prefix where that loads nothing'),
+        *steps_of((list_entries(selection),), 'nothing: tracking is on already'),
+    )
 
 
 def judge(facts: Facts) -> Iterator[Cause]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tablefull.findings.conntrack_remedy import persist, resize_hash
+from tablefull.findings.conntrack_remedy import persist, persist_hash, resize_hash
 from tablefull.findings.conntrack_seen import Seen
 from tablefull.findings.wording import quantity
 from tablefull.record import TYPE_CHECKING
@@ -41,7 +41,10 @@ def _insertion(facts: Facts, seen: Seen) -> Iterator[Cause]:
             (*small, *failed),
             'conntrack-hash-small',
             (Step(resize_hash(seen.table, limit), 'lookups wait while entries move, milliseconds'),),
-            (f'echo "options nf_conntrack hashsize={limit}" > /etc/modprobe.d/conntrack.conf',),
+            (
+                *(line.partition('  #')[0] for line in persist_hash(seen.table, limit, seen.release)),
+                'raise both together: the kernel leaves the hash alone when the limit is raised',
+            ),
             () if chains or not failed else ('no insertion failed for a chain that was too long',),
         )
     elif failed:
@@ -99,6 +102,12 @@ def _configuration(facts: Facts, seen: Seen) -> Iterator[Cause]:
             tuple(piece for finding in lost for piece in finding.evidence),
             tuple(dict.fromkeys(finding.code for finding in lost if finding not in behind)),
             'conntrack-configuration-lost-at-boot',
-            steps_of(persist(table, table.maximum or 0), 'nothing: for the next boot'),
-            ('write a limit down at once when raising it', 'with its hash: options nf_conntrack hashsize=N'),
+            steps_of(
+                (
+                    *persist(table, table.maximum or 0),
+                    *persist_hash(table, table.buckets or 0, seen.release),
+                ),
+                'nothing: for the next boot',
+            ),
+            ('write a limit down at once when raising it, and the size of its hash',),
         )

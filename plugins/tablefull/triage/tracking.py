@@ -56,6 +56,12 @@ def _nat_rules(seen: Seen) -> list[str]:
     return [name for name in of_rules(seen) if kinds[name] == 'nat']
 
 
+def _unused_nat(seen: Seen) -> list[str]:
+    """NAT that no rule holds; unloading stops by itself where something else needs it."""
+    loaded = seen.modules.loaded
+    return [name for name, kind in judged(seen.modules).items() if kind == 'nat' and not loaded[name].held]
+
+
 def _came_together(seen: Seen, tracker: str, tables: list[str]) -> bool:
     """Whether the tracker was loaded for one of `tables`: nothing else that needs it is older."""
     # The newest come first.
@@ -185,7 +191,7 @@ def _left_behind(facts: Facts, seen: Seen, names: list[str]) -> Iterator[Cause]:
         ),
         (*facts.codes(*(('modules-nat-left-behind',) if beside else _LOADED)), *damage),
         'modules-nat-left-behind',
-        (*_raise_first(facts, damage), *unload_steps(seen, names if beside else None)),
+        (*_raise_first(facts, damage), *unload_steps(seen, _unused_nat(seen) if beside else None)),
         ('unload the modules in the script that removes the rules', *keep_out(seen)),
         tuple(f'{owner} works here and may need them' for owner in seen.owners),
     )

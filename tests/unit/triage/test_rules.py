@@ -1,0 +1,141 @@
+"""Rules of causes: the evidence that decides, what contradicts it, and the order."""
+
+from __future__ import annotations
+
+from tablefull.findings import conntrack_seen, module_state
+from tablefull.findings.finding import Finding
+from tablefull.findings.rates import Sample
+from tablefull.readers.conntrack import Conntrack
+from tablefull.readers.modules import Modules, parse_modules
+from tablefull.triage.cause import Cause
+from tablefull.triage.facts import Facts
+from tablefull.triage.join import excused, join, unexplained
+
+TRACKING = ('conntrack_modules', Finding('modules-tracking', 'critical', 'tracks', ('entries',)))
+UNEXPECTED = ('conntrack_modules', Finding('modules-unexpected', 'warning', 'loaded', ('modules',)))
+LEFT = ('conntrack_modules', Finding('modules-nat-left-behind', 'warning', 'left', ('nat', 'tables')))
+FULL = ('conntrack', Finding('conntrack-table-full', 'critical', 'full', ('drop 5',)))
+
+
+def modules(*lines: str) -> Modules:
+    """Lines 'NAME REFERENCES USERS', the newest first."""
+    text = ''.join('{} 1 {} {} Live 0x0\n'.format(*line.split()) for line in lines)
+    return Modules(parse_modules(text), True, frozenset(), True)
+
+
+def facts(
+    loaded: Modules,
+    *findings: tuple[str, Finding],
+    entries: int = 0,
+    release: tuple[int, int] = (6, 1),
+    owners: str = '',
+) -> Facts:
+    table = Conntrack(True, entries, 1000, 1000, first_namespace=True)
+    seen = module_state.Seen(loaded, table, release=release, owners=owners)
+    return Facts(findings, conntrack_seen.Seen(table, Sample(1.0, {}), release=release), seen)
+
+
+def named(given: Facts, excusing: bool = True) -> list[str]:
+    return [cause.code for cause in join(given, excusing)]
+
+
+def first(given: Facts) -> Cause:
+    return join(given)[0]
+
+
+LISTED = ('iptable_nat 0 -', 'nf_nat 1 iptable_nat,', 'nf_conntrack 1 nf_nat,')
+
+
+def test_a_listed_table_is_one_that_brought_the_tracker() -> None:
+    listed = facts(modules(*LISTED), UNEXPECTED, LEFT)
+    assert named(listed) == ['tracking-by-listing']
+    assert first(listed).confidence == 'certain'
+
+
+def test_a_rule_that_came_later_makes_it_probable_and_stands_against_it() -> None:
+    later = facts(
+        modules('xt_conntrack 1 -', 'iptable_nat 0 -', 'nf_nat 1 iptable_nat,', 'nf_conntrack 2 xt_conntrack,nf_nat,'),
+        TRACKING,
+        LEFT,
+        FULL,
+        entries=1000,
+    )
+    cause = first(later)
+    assert (cause.code, cause.confidence, cause.severity) == ('tracking-by-listing', 'probable', 'critical')
+    assert any('xt_conntrack is used 1 x' in piece for piece in cause.against)
+    assert 'conntrack-table-full' in cause.explains
+
+
+def test_a_listing_after_the_rule_has_not_brought_tracking() -> None:
+    earlier = facts(
+        modules('iptable_nat 0 -', 'nf_nat 1 iptable_nat,', 'xt_conntrack 1 -', 'nf_conntrack 2 xt_conntrack,nf_nat,'),
+        TRACKING,
+        LEFT,
+        entries=5,
+    )
+    assert named(earlier) == ['tracking-left-behind', 'tracking-needed']
+    assert [step.run for step in first(earlier).steps] == ['rmmod iptable_nat nf_nat'], 'the rule keeps what it needs'
+
+
+def test_before_on_demand_hooks_a_listing_alone_tracks() -> None:
+    old = facts(modules(*LISTED), TRACKING, FULL, entries=1000, release=(2, 6))
+    assert first(old).code == 'tracking-by-listing'
+    assert any('that alone tracks every packet' in link for link in first(old).chain)
+
+
+def test_a_module_that_only_a_rule_loads_tells_a_removed_rule_from_a_listing() -> None:
+    removed = facts(
+        modules(
+            'iptable_nat 0 -', 'xt_MASQUERADE 0 -', 'nf_nat 2 iptable_nat,xt_MASQUERADE,', 'nf_conntrack 1 nf_nat,'
+        ),
+        UNEXPECTED,
+        LEFT,
+        entries=5,
+    )
+    assert named(removed) == ['tracking-left-behind']
+
+
+def test_a_program_that_needs_tracking_is_named_and_excuses_it() -> None:
+    docker = facts(
+        modules('xt_MASQUERADE 1 -', 'nf_conntrack 1 xt_MASQUERADE,'),
+        TRACKING,
+        UNEXPECTED,
+        owners=('Docker',),
+        entries=5,
+    )
+    assert named(docker) == ['tracking-needed']
+    assert 'Docker works here' in first(docker).says and 'do not unload' in first(docker).says
+    assert first(docker).severity == 'info'
+    assert excused(join(docker), True) == {'modules-tracking', 'modules-unexpected'}
+    # Whoever says that nothing is meant to track is not contradicted.
+    strict = join(docker, False)
+    assert strict[0].severity == 'critical' and not excused(strict, False)
+
+
+def test_an_owner_speaks_against_a_listing() -> None:
+    cause = first(facts(modules(*LISTED), UNEXPECTED, LEFT, owners=('Docker',)))
+    assert (cause.code, cause.confidence) == ('tracking-by-listing', 'probable')
+    assert cause.against == ('Docker works here and may need it',)
+
+
+def test_what_cannot_be_unloaded_is_said() -> None:
+    permanent = facts(modules(*LISTED[:2], 'nf_conntrack 1 nf_nat,[permanent],'), UNEXPECTED)
+    assert any('only a reboot' in step.effect for step in first(permanent).steps)
+
+
+def test_a_cause_that_is_merely_possible_comes_behind_one_that_is_known() -> None:
+    causes = join(facts(modules('nf_conntrack 0 -'), UNEXPECTED, FULL, entries=1000))
+    assert [(cause.code, cause.confidence) for cause in causes] == [
+        ('limit-too-low', 'certain'),
+        ('tracking-unclaimed', 'possible'),
+    ]
+
+
+def test_what_no_cause_explains_is_left_over() -> None:
+    other = ('ferm', Finding('ferm-not-enabled', 'warning', 'not enabled', ('disabled',)))
+    given = facts(modules(), other)
+    assert join(given) == () and unexplained(given, ()) == (other,)
+
+
+def test_nothing_found_has_no_cause() -> None:
+    assert join(Facts()) == ()

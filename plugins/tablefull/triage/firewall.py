@@ -109,7 +109,7 @@ def _failed(facts: Facts) -> Cause:
         failure.code,
         tuple(steps),
         (
-            'ferm --noexec --lines before every roll-out; reload, not restart: a failed reload keeps the old rules',
+            'before every roll-out ferm --noexec --lines; reload, not restart: a failed reload keeps the old rules',
             'NOTRACK and CT --notrack stand in the raw table, nowhere else',
             *(keep_out(facts.modules)[:1] if left and facts.modules is not None else ()),
         ),
@@ -161,7 +161,7 @@ def _reload(facts: Facts) -> Cause:
         facts.codes('ferm-reload-failed', *_TOLD, *_GONE),
         'ferm-reload-failed',
         steps_of(failure.remedy, 'nothing: reads only'),
-        ('ferm --noexec --lines before every roll-out', 'look at ReloadResult after it, not at the state of the unit'),
+        ('before every roll-out ferm --noexec --lines', 'look at ReloadResult after it, not at the state of the unit'),
         ()
         if half or _rules(facts) != 'gone'
         else ('no rule of ferm is in the kernel, which a failed reload leaves there',),
@@ -184,6 +184,9 @@ def _missing(facts: Facts) -> Cause:
             step._replace(effect='changes the setting alone') if step.run.startswith('sed ') else step
             for step in steps_of(tuple(dict.fromkeys(facts.remedies(*_MISSING))), 'loads all rules of ferm')
         ),
-        ('systemctl enable ferm; ENABLED=yes in /etc/default/ferm', 'no script that flushes rules beside ferm'),
+        (
+            'at boot: systemctl enable ferm, and ENABLED=yes in /etc/default/ferm',
+            'no script that flushes rules beside ferm',
+        ),
         ('rules of somebody are in the kernel all the same',) if present else (),
     )

@@ -54,7 +54,7 @@ def keep_out(seen: Seen) -> tuple[str, ...]:
     from tablefull.findings.blocking import describe
 
     return (
-        "echo 'install nf_conntrack /bin/false' > /etc/modprobe.d/no-conntrack.conf  (rules that need it then fail)",
+        "echo 'install nf_conntrack /bin/false' > /etc/modprobe.d/no-conntrack.conf  # rules that need it then fail",
         'blacklist nf_conntrack does not do it: it stops a load by alias alone',
         f'in place now: {describe(TRACKERS[0], seen.configuration)}',
     )

@@ -198,7 +198,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
             f'{table.entries} of {table.maximum} entries are taken',
             'packets of new connections are refused' if full else 'soon packets of new connections will be refused',
         ),
-        (level(seen), *_needed_by(facts), *evidence),
+        (level(seen), *_needed_by(facts), *(piece for piece in evidence if not level(seen).startswith(piece))),
         facts.codes(*_FULL),
         'conntrack-table-full' if full else 'conntrack-usage-high',
         (

@@ -19,6 +19,8 @@ _BAR = 24
 _MOST_EVIDENCE = 6
 # A line of a hostile log or file must not bury the rest.
 _LONGEST = 400
+# What prevents can be a line to copy as well.
+_COMMANDS = ('echo ',)
 _COLOURS = {'critical': '1;31', 'warning': '1;33', 'unknown': '1;35', 'ok': '1;32', 'info': '36'}
 
 
@@ -104,7 +106,10 @@ def _cause(place: int, cause: Cause, painter: Painter, verbose: bool) -> Iterato
         yield f'   {f"do {number_}":8} {clean(step.run)}'
         yield from _wrapped(f'effect: {step.effect}', ' ' * 14, ' ' * 14)
     for piece in cause.prevention:
-        yield from _item('prevent', piece)
+        if piece.startswith(_COMMANDS):
+            yield f'   {"prevent":8} {clean(piece)}'
+        else:
+            yield from _item('prevent', piece)
     yield f'   {"page":8} tablefull explain {cause.page}'
 
 

@@ -174,7 +174,7 @@ def test_the_text_fits_a_terminal_and_a_ticket(case: str) -> None:
     state = next(state for state, number in EXIT_CODES.items() if number == code)
     assert first.startswith(f'TRIAGE {state.upper()} - ') and len(first) < 120
     for line in lines:
-        command = re.match(r' {3}do \d+ |    grant: ', line)
+        command = re.match(r' {3}do \d+ | {3}prevent  echo |    grant: ', line)
         assert command or len(line) <= 80, line
         assert line.isprintable() and line == line.rstrip()
     assert '\x1b' not in text

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# Of the package, which has a directory below it for each user of a monitoring daemon, named by the user id. Nobody else
+# can write there, so nobody can put a file under the name that another user's check is going to use.
 PACKAGED = '/var/lib/tablefull'
 # Four samples of 8192 CPUs.
 _LARGEST = 3 * 1024 * 1024
@@ -60,8 +62,9 @@ def directory(chosen: str | None) -> str:
     named = os.environ.get('NAGIOS_PLUGIN_STATE_DIRECTORY', '')
     if named.startswith('/'):
         return os.path.join(named, 'tablefull')
-    if os.access(PACKAGED, os.W_OK):
-        return PACKAGED
+    for packaged in (f'{PACKAGED}/{os.geteuid()}', PACKAGED):
+        if os.access(packaged, os.W_OK):
+            return packaged
     return f'/var/tmp/tablefull-{os.geteuid()}'  # noqa: S108  # made private and checked by _open_directory
 
 

@@ -62,6 +62,16 @@ def test_a_directory_of_a_group_needs_the_sticky_bit(tmp_path: Path, monkeypatch
     assert state.save(str(tmp_path), 'x.json', {}) == ()
 
 
+def test_the_package_has_a_directory_for_each_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('NAGIOS_PLUGIN_STATE_DIRECTORY', raising=False)
+    monkeypatch.setattr(state, 'PACKAGED', str(tmp_path / 'packaged'))
+    assert state.directory(None) == f'/var/tmp/tablefull-{os.geteuid()}'
+    (tmp_path / 'packaged').mkdir()
+    assert state.directory(None) == str(tmp_path / 'packaged')
+    (tmp_path / 'packaged' / str(os.geteuid())).mkdir()
+    assert state.directory(None) == str(tmp_path / 'packaged' / str(os.geteuid()))
+
+
 def test_a_state_that_cannot_be_kept_is_never_ok_for_ever(tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('')
     (finding,) = state.save(str(tmp_path / 'file' / 'there'), 'x.json', {})

@@ -78,6 +78,9 @@ options: $(VENV)/test ## rewrite the option tables in docs/checks
 templates: $(VENV)/test ## rewrite templates/ from the option tables
 	$(PYTHON) -m tools.templates
 
+manuals: $(VENV)/test ## rewrite packaging/man and packaging/completion from the option tables
+	$(PYTHON) -m tools.manuals
+
 bench: $(VENV)/run ## cost of each check, a snapshot and the top, as ratios to what people use instead; the top needs root
 	@test "$$(id -u)" != 0 || tools/install-packages iproute2 conntrack mawk util-linux
 	@$(PYTHON) tests/benchmarks/cost.py

@@ -26,6 +26,7 @@ TRIAGE = 'name the cause of what the checks find, and what to do by hand'
 CAPTURE = 'pack exactly what the readers read into a new file, for a triage elsewhere'
 SNAPSHOT = 'print everything that is known of this host as one JSON object'
 TOP = 'show who holds the connection tracking table, by range of addresses, source, port and so on'
+TEMPLATES = 'list the definitions for monitoring systems, or write them with the paths of this installation'
 OPTIONS = (
     Option('version', 'flag', '', 'print the version', 'V'),
     Option('help', 'flag', '', 'print this help', 'h'),
@@ -50,6 +51,8 @@ def answer(argv: list[str]) -> tuple[int, str]:
         return triage(argv[1:])
     if argv[:1] == ['capture']:
         return capture(argv[1:])
+    if argv[:1] == ['templates']:
+        return templates(argv[1:])
     parser = build_parser('tablefull', DESCRIPTION, OPTIONS)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
     about = 'print the page of a finding; without CODE list all codes'
@@ -64,6 +67,7 @@ def answer(argv: list[str]) -> tuple[int, str]:
     commands.add_parser('capture', help=CAPTURE, add_help=False)
     commands.add_parser('snapshot', help=SNAPSHOT, add_help=False)
     commands.add_parser('top', help=TOP, add_help=False)
+    commands.add_parser('templates', help=TEMPLATES, add_help=False)
     try:
         options = parser.parse_args(argv)
     except UsageError as error:
@@ -137,6 +141,27 @@ def capture(argv: list[str]) -> tuple[int, str]:
     if not options.file:
         return refuse('no FILE given; see tablefull capture --help')
     return pack.answer(options)
+
+
+def templates(argv: list[str]) -> tuple[int, str]:
+    """The names of the definitions, or what was written of them."""
+    from tablefull import definitions
+
+    about = f'{TEMPLATES[0].upper()}{TEMPLATES[1:]}.'
+    parser = build_parser('tablefull templates', about, (*definitions.OPTIONS, OPTIONS[1]))
+    try:
+        options = parser.parse_args(argv)
+    except UsageError as error:
+        return refuse(f'{error}; see tablefull templates --help')
+    if options.help:
+        return 0, parser.format_help().rstrip()
+    try:
+        if options.write is None:
+            return 0, '\n'.join(definitions.names())
+        where = definitions.places(sys.argv[0], options.plugins)
+        return 0, '\n'.join(clean(line) for line in definitions.write(options.write, where))
+    except (OSError, ReadError) as error:
+        return refuse(f'cannot write the definitions: {error}')
 
 
 def list_codes() -> tuple[int, str]:

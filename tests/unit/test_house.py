@@ -15,6 +15,7 @@ FLOORS = {
     'frame': 2,
     'looks': 3,
     'snapshot': 4,
+    'definitions': 4,
     'top': 4,
     'capture': 4,
     'triage': 5,

@@ -9,8 +9,7 @@ TEXT = """\
 #   Debian            /etc/zabbix/zabbix_agentd.conf.d    /etc/zabbix/zabbix_agent2.d
 #   Zabbix's packages /etc/zabbix/zabbix_agentd.d         /etc/zabbix/zabbix_agent2.d
 # Then restart the agent, or (nothing is interrupted): zabbix_agentd -R userparameter_reload
-# The path is that of the README's installation. After a change of it:
-#   sed -i 's#/opt/tablefull/bin/#/usr/bin/#' tablefull.conf
+# The paths are those of the README's installation. Of any other one: tablefull templates --write DIRECTORY
 #
 # Try it as the agent runs it, not as root, to whom everything looks fine:
 #   setpriv --reuid=zabbix --regid=zabbix --init-groups /opt/tablefull/bin/tablefull snapshot

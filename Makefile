@@ -46,7 +46,7 @@ test-zabbix: $(VENV)/test ## tests with real Zabbix 6.0 and 7.0 at the same time
 	$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir build/wheels . setuptools wheel
 	$(PYTHON) -m tests.zabbix
 
-INCIDENTS = qemu-system-x86 qemu-utils mmdebstrap cpio xz-utils gzip e2fsprogs kmod systemd passwd
+INCIDENTS = qemu-system-x86 qemu-utils mmdebstrap mount cpio xz-utils gzip e2fsprogs kmod systemd passwd
 
 test-incidents: $(VENV)/test ## the outages caused in virtual machines, on three kernels; needs root
 	@test "$$(id -u)" = 0 || { echo 'make test-incidents needs root: it builds a file system'; exit 1; }

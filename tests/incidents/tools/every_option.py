@@ -14,7 +14,7 @@ import pwd
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 LIBRARY = '/usr/lib/tablefull'
@@ -24,10 +24,12 @@ STARTED = {
     'check_by_sudo': [[], ['check_ferm'], [f'{CHECKS}/check_ferm'], [f'{CHECKS}/check_conntrack', '--output', 'json']],
     'tablefull-snapshot': [['--timeout', '60'], ['--nonsense']],
 }
-# Commands of `tablefull`, and where the table of their options is.
+# Commands of `tablefull`, and where the table of their options is. What one packs another one unpacks.
 COMMANDS = {
+    'capture': 'tablefull.capture.pack',
     'explain': '',
     'snapshot': 'tablefull.snapshot.options',
+    'templates': 'tablefull.definitions',
     'top': 'tablefull.top.options',
     'triage': 'tablefull.triage.main',
 }
@@ -39,18 +41,27 @@ VALUES = {
     'duration': '10m',
     'seconds': '60',
 }
-PATHS = {'root': '/', 'file': '/var/log/dpkg.log'}
+# What is written goes below a path that the test knows; `{}` is the user id. A capture needs a name that is new.
+CAPTURED = '/tmp/state-captured-{}-'
+PATHS = {
+    'root': '/',
+    'file': '/var/log/dpkg.log',
+    'plugins': '/usr/lib/nagios/plugins',
+    'state-dir': '/tmp/state-{}',
+    'capture': CAPTURED + '0',
+}
 # What is given up has not been tried, and a machine that is emulated on a busy host is slow.
 PATIENCE = ['--timeout', '60']
 # Those that end a program early, look elsewhere, or look at less, are not among the options given together.
-ALONE = ('help', 'version', 'file', 'root', 'only')
+ALONE = ('help', 'version', 'file', 'root', 'only', 'capture')
 # What no run may say: its option would not have been tried.
 BROKEN = ('internal error', 'is no option', ' --help', 'Traceback')
 
 
-def command_lines(options: Iterable[Any]) -> list[list[str]]:
+def command_lines(options: Sequence[Any]) -> list[list[str]]:
     """No option, each option alone with each of its words, and the most of them together."""
-    lines: list[list[str]] = [PATIENCE]
+    bounded = PATIENCE if any(option.name == 'timeout' for option in options) else []
+    lines: list[list[str]] = [bounded]
     together = []
     for option in options:
         if option.kind == 'count':
@@ -60,11 +71,14 @@ def command_lines(options: Iterable[Any]) -> list[list[str]]:
             values = [[]]
         elif option.kind == 'choice':
             values = [[word] for word in option.choices]
-        elif option.name == 'state-dir':
-            values = [[f'/tmp/state-{os.getuid()}']]
+        elif option.name == 'write':
+            # Once: the directory has to be new.
+            lines.append(['--write', f'/tmp/state-written-{os.getuid()}'])
+            continue
         else:
-            values = [[PATHS[option.name] if option.kind == 'path' else VALUES[option.kind]]]
-        patience = [] if option.name == 'timeout' else PATIENCE
+            value = PATHS[option.name] if option.kind == 'path' else VALUES[option.kind]
+            values = [[value.format(os.getuid())]]
+        patience = [] if option.name == 'timeout' else bounded
         lines += [[*patience, f'--{option.name}', *value] for value in values]
         if option.name not in ALONE:
             together += [f'--{option.name}', *values[-1]]
@@ -102,6 +116,8 @@ def commands() -> list[list[str]]:
     lines = [[], ['--help'], ['--version'], ['explain'], ['explain', 'CODE']]
     for word, module in COMMANDS.items():
         options = command_lines(importlib.import_module(module).OPTIONS) if module else []
+        if word == 'capture':
+            options = [[*argv, f'{CAPTURED.format(os.getuid())}{number}'] for number, argv in enumerate(options)]
         lines += [[word, *argv] for argv in [['--help'], *options]]
     return lines
 

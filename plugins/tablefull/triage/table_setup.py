@@ -12,6 +12,7 @@ from tablefull.triage.table import MEMORY, level
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tablefull.findings.finding import Finding
     from tablefull.triage.facts import Facts
 
 
@@ -92,22 +93,32 @@ def _configuration(facts: Facts, seen: Seen) -> Iterator[Cause]:
         finding for finding in differs if finding.severity == 'info'
     )
     if lost:
-        table = seen.table
-        yield Cause(
-            'limit-not-kept',
-            f'the limit of {quantity(table.maximum or 0, "entry", "entries")} was set by hand: a reboot loses it',
-            'probable',
-            'a program that sets it at every start (kube-proxy, tuned) leaves the same trace',
-            ('somebody raised the limit', 'nobody wrote it down', 'the next boot brings the small one back'),
-            tuple(piece for finding in lost for piece in finding.evidence),
-            tuple(dict.fromkeys(finding.code for finding in lost if finding not in behind)),
-            'conntrack-configuration-lost-at-boot',
-            steps_of(
-                (
-                    *persist(table, table.maximum or 0),
-                    *persist_hash(table, table.buckets or 0, seen.release),
-                ),
-                'nothing: for the next boot',
-            ),
-            ('write a limit down at once when raising it, and the size of its hash',),
-        )
+        yield _not_kept(facts, seen, lost, tuple(finding.code for finding in lost if finding not in behind))
+
+
+def _not_kept(facts: Facts, seen: Seen, lost: tuple[Finding, ...], codes: tuple[str, ...]) -> Cause:
+    table = seen.table
+    limit = table.maximum or 0
+    # The kernel chooses one entry a bucket or more.
+    raised = limit >= (table.buckets or 0)
+    # What is too small now is not worth keeping.
+    wanted = 2 * limit if facts.found('conntrack-table-full', 'conntrack-usage-high', check='conntrack') else limit
+    return Cause(
+        'limit-not-kept',
+        f'the limit of {quantity(limit, "entry", "entries")} was set by hand: a reboot loses it',
+        'probable',
+        'a program that sets it at every start (kube-proxy, tuned) leaves the same trace',
+        (
+            f'somebody {"raised" if raised else "lowered"} the limit',
+            'nobody wrote it down',
+            'the next boot brings the small one back' if raised else "the next boot brings the kernel's own back",
+        ),
+        tuple(piece for finding in lost for piece in finding.evidence),
+        tuple(dict.fromkeys(codes)),
+        'conntrack-configuration-lost-at-boot',
+        steps_of(
+            (*persist(table, wanted), *persist_hash(table, table.buckets or 0, seen.release)),
+            'nothing: for the next boot',
+        ),
+        ('write a limit down at once when raising it, and the size of its hash',),
+    )

@@ -36,13 +36,27 @@ OUTAGES = {
     ),
     'O2': (
         'tracking-by-listing',
-        ('2.6.32-rhel6-nat-listed-table-full', 'A2-legacy-nat-listed', 'A4-legacy-table-full'),
-        ('A0-clean-host', 'A1-legacy-filter-listed', 'A2-nft-nat-listed', 'B1-legacy-masquerade-rule', 'E1-healthy'),
+        (
+            '2.6.32-rhel6-nat-listed-table-full',
+            'A2-legacy-nat-listed',
+            'A4-legacy-table-full',
+            '5.10-lab-nat-listed',
+            '7.2-lab-nat-listed',
+            '7.2-lab-table-full',
+        ),
+        (
+            'A0-clean-host',
+            'A1-legacy-filter-listed',
+            'A2-nft-nat-listed',
+            'B1-legacy-masquerade-rule',
+            'E1-healthy',
+            '6.1-lab-containers',
+        ),
     ),
     'O3': (
         'tracking-left-behind',
         ('B2-legacy-flushed-modules-remain',),
-        ('B1-legacy-masquerade-rule', 'B3-legacy-unloaded', 'A2-legacy-nat-listed', '6.1-docker-router'),
+        ('B1-legacy-masquerade-rule', 'B3-legacy-unloaded', 'A2-legacy-nat-listed', '6.1-lab-containers'),
     ),
     'O4': (
         'default-route-wrong',
@@ -51,6 +65,9 @@ OUTAGES = {
             'D1-proxyarp-default-dev-below',
             'D2-proxyarp-arp-overflow',
             'D3-proxyarp-ndisc-overflow',
+            '5.10-lab-neighbour-overflow',
+            '7.2-lab-neighbour-overflow',
+            '6.1-lab-gateway-own-address',
         ),
         (
             'D0-proxyarp-healthy',

@@ -70,8 +70,9 @@ def collect(root: str) -> Collected:
         for path in chosen:
             _copy(root, path, found)
     if not ferm_absent.absent(root):
-        _ferm(root, found)
-        found.present.extend(_there(root, [path for path, what in PRESENT.items() if what == 'ferm']))
+        unmarked = _ferm(root, found)
+        marks = [path for path, what in PRESENT.items() if what == 'ferm' and path not in unmarked]
+        found.present.extend(_there(root, marks))
     found.present.extend(_there(root, [path for path, what in PRESENT.items() if what != 'ferm']))
     return found
 
@@ -121,7 +122,9 @@ def _there(root: str, patterns: list[str]) -> Iterator[str]:
             yield path[1:]
 
 
-def _ferm(root: str, found: Collected) -> None:
+def _ferm(root: str, found: Collected) -> tuple[str, ...]:
+    """Returns directories that must not be packed: without ferm.conf in it, /etc/ferm would say that there is none."""
+    closed: tuple[str, ...] = ()
     try:
         configuration = read_configuration(root)
     except ReadError as error:
@@ -130,8 +133,10 @@ def _ferm(root: str, found: Collected) -> None:
     else:
         found.unread.extend(f'{path}: Permission denied' for path in configuration.denied)
         paths = (FERM[0], *configuration.followed)
+        closed = ('/etc/ferm',) if configuration.present is None else ()
     for path in paths:
         _copy(root, path, found)
+    return closed
 
 
 def _copy_recordings(root: str, found: Collected) -> None:

@@ -131,3 +131,19 @@ def test_what_cannot_be_read_is_named_and_told_again_elsewhere(tmp_path: Path, m
     text = command.answer(['triage', '--capture', str(tmp_path / 'host')])[1]
     assert '\nnot captured: /dev/kmsg: Operation not permitted\n' in text
     assert '\nnot captured: /etc/sysctl.conf: cut off\n' in text
+
+
+def test_a_configuration_that_was_closed_is_not_taken_for_a_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tablefull.capture import collect
+    from tablefull.readers.ferm import Configuration
+
+    closed = Configuration(None, denied=('/etc/ferm/ferm.conf',))
+    monkeypatch.setattr(collect, 'read_configuration', lambda root: closed)
+    said = capture(tmp_path / 'host', os.path.join(FIXTURES, 'C-legacy-c01-healthy'))
+    assert 'not read: /etc/ferm/ferm.conf: Permission denied' in said
+    data = json.loads(command.answer(['triage', '--output', 'json', '--capture', str(tmp_path / 'host')])[1])
+    assert 'not captured: /etc/ferm/ferm.conf: Permission denied' in data['origin']
+    assert 'ferm-configuration-missing' not in {finding['code'] for finding in data['findings']}
+    assert 'firewall-missing' not in {cause['code'] for cause in data['causes']}

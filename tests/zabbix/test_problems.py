@@ -136,7 +136,8 @@ def test_a_table_that_is_full_at_once_is_one_problem(api: Api, pair: tuple[Monit
 
 
 def test_a_full_table_that_cuts_off_the_agent_itself_is_not_silent(api: Api, templates: Path, installed: None) -> None:
-    macros: Any = {'CONNTRACK.FORECAST.USAGE': '100', 'NODATA': '10s'}
+    # One threshold: a machine that is slow to fill the table would meet the lower one on the way.
+    macros: Any = {'CONNTRACK.FORECAST.USAGE': '100', 'CONNTRACK.USAGE.WARN': '90', 'NODATA': '10s'}
     with monitored(api, 'agentd', 'cut-off', ('passive',), reachable=False, **macros) as (host,):
         wait_for('usage', lambda: value(api, host, 'tablefull.conntrack.usage') is not None, 60)
         table = Table(host.machine)

@@ -5,7 +5,8 @@ VENV = .venv
 PYTHON = $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system test-integration test-zabbix test-incidents test-mutations captures looking test-versions golden options templates bench clean
+.PHONY: help run test test-system test-integration test-zabbix test-incidents test-mutations captures looking packages \
+	release test-packages test-versions golden options templates manuals bench bench-packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -66,6 +67,17 @@ looking: $(VENV)/test ## rewrite the table in docs/looking.md from what looking 
 	tools/install-packages $(INCIDENTS)
 	$(PYTHON) -m tests.incidents.looking
 
+packages: ## sdist, wheel, Debian package and RPM into build/packages; needs root for what they are built with
+	rm -rf build/packages
+	tools/make-packages build/packages
+
+release: $(VENV)/package ## all artefacts of TAG into build/release, when versions and changelogs agree
+	tools/make-release "$(TAG)"
+
+test-packages: $(VENV)/package packages ## install, upgrade, attack and purge the packages on clean systems; needs root
+	tools/install-packages lintian mmdebstrap mount util-linux iproute2 bash python3-dev gcc libc6-dev
+	$(PYTHON) -m pytest tests/packages
+
 test-versions: ## unit tests on the oldest and the newest supported Python and libraries; needs root
 	tools/test-versions
 
@@ -87,11 +99,19 @@ bench: $(VENV)/run ## cost of each check, a snapshot and the top, as ratios to w
 	@$(PYTHON) -m tests.benchmarks.snapshot
 	@$(PYTHON) -m tests.benchmarks.top
 
+bench-packages: $(VENV)/test packages ## cost of the packaged checks beside the checkout's and other plugins; needs root
+	tools/install-packages mmdebstrap mount util-linux iproute2
+	@$(PYTHON) -m tests.benchmarks.packaged
+
 clean: ## remove what these targets made
 	rm -rf $(VENV) build plugins/*.egg-info .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/run: setup.cfg pyproject.toml
 	tools/make-venv $(VENV) '.'
+	@touch $@
+
+$(VENV)/package: setup.cfg pyproject.toml $(VENV)/test
+	tools/make-venv $(VENV) '.[package]'
 	@touch $@
 
 $(VENV)/test: setup.cfg pyproject.toml $(VENV)/run

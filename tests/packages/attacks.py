@@ -45,9 +45,12 @@ REFUSED: tuple[tuple[str, ...], ...] = (
     ('/usr/share/monitoring-plugins-tablefull/check_kernel_log.py',),
     (f'{HOSTILE}/check_kernel_log.py',),
     (f'{HOSTILE}/copy',),
+    (f'{HOSTILE}/link',),
+    ('./link',),
+    (f'{HOSTILE}/bin/check_ferm',),
     ('-i', LOG),
     ('-s', LOG),
-    ('-D', HOSTILE, LOG),
+    ('-D', '/etc', LOG),
     ('-R', HOSTILE, LOG),
     ('-T', '1', LOG),
     ('-E', LOG),
@@ -62,9 +65,9 @@ REFUSED: tuple[tuple[str, ...], ...] = (
 # Other names of the very file that is allowed: what runs is the path of the sudoers file, not that of the attacker.
 SAME: tuple[str, ...] = (
     f'{PLUGINS}/../plugins/check_kernel_log',
-    f'{HOSTILE}/link',
+    f'{HOSTILE}/bin/check_kernel_log',
     '../../../usr/lib/nagios/plugins/check_kernel_log',
-    './link',
+    'bin/check_kernel_log',
 )
 
 # Nothing of it reaches the check, or the check does not look at it.

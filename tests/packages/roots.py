@@ -94,6 +94,8 @@ def debian(suite: str, path: Path) -> Debian:
     # Devices are those of the machine, mounted when something runs there.
     subprocess.run(['tar', '--extract', '--file', archive, '--directory', path, '--exclude=./dev/*'], check=True)
     shutil.copy('/etc/resolv.conf', path / 'etc/resolv.conf')
+    # Its own name without asking the network.
+    (path / 'etc/hosts').write_text(f'127.0.0.1 localhost {os.uname().nodename}\n')
     policy = path / 'usr/sbin/policy-rc.d'
     policy.write_text(_NOT_NOW)
     policy.chmod(0o755)

@@ -25,20 +25,15 @@ def system(deb: Path, place: Path) -> Iterator[Debian]:
     system.run('install', '-m', '0440', EXAMPLE, '/etc/sudoers.d/tablefull')
     hostile = system.path / HOSTILE[1:]
     # Where a --root of the attacker would find a log, and one of his own to write to.
-    for name in (
-        '',
-        'var',
-        'var/log',
-        '.local',
-        '.local/lib',
-        '.local/lib/python3.11',
-        '.local/lib/python3.11/site-packages',
-    ):
-        (hostile / name).mkdir()
+    site = hostile / '.local/lib/python3.11/site-packages'
+    for directory in (hostile / 'bin', hostile / 'var/log', site):
+        directory.mkdir(parents=True)
     for name in attacks.MODULES:
-        for directory in (hostile, hostile / '.local/lib/python3.11/site-packages'):
+        for directory in (hostile, site):
             (directory / f'{name}.py').write_text(attacks.EVIL)
     (hostile / 'link').symlink_to(LOG)
+    (hostile / 'bin/check_kernel_log').symlink_to(LOG)
+    (hostile / 'bin/check_ferm').symlink_to(LOG)
     for name in ('python3', 'journalctl', 'systemctl', 'ferm', 'copy'):
         (hostile / name).write_text('#!/bin/sh\necho EVIL\n')
         (hostile / name).chmod(0o755)
@@ -113,7 +108,7 @@ def test_what_root_runs_is_writable_for_root_alone(system: Debian) -> None:
         'sh', '-c', 'dpkg -L monitoring-plugins-tablefull python3-nagiosplugin python3-psutil python3.11'
     ).stdout
     places = {path for path in listed.splitlines() if path.startswith('/')} - {'/.'}
-    places |= {f'/{path}' for path in system.files() if '/__pycache__' in path}
+    places |= {f'/{path}' for path in system.files() if path.startswith('usr/') and '/__pycache__' in path}
     assert LOG in places
     for place in sorted(places):
         path = system.path / place[1:]

@@ -138,7 +138,7 @@ def imported(source: str) -> str:
 
 
 def _definitions(where: System, target: Path) -> None:
-    places = Places(f'/{where.plugins}', '/usr/bin')
+    places = Places(f'/{where.plugins}', '/usr/bin', '/usr/bin/tablefull snapshot')
     templates = ROOT / 'templates'
     for path in sorted(path for path in templates.rglob('*') if path.is_file()):
         name = path.relative_to(templates).as_posix()

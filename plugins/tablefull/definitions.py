@@ -17,6 +17,8 @@ from tablefull.record import NamedTuple
 # templates/: a symbolic link in a checkout, the files themselves in an installed package.
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'templates')
 # Where the daemons of distributions look for plugins, and what their constant for it is set to.
+# How agents of the README's installation take one: without `site`, the cheapest way.
+SNAPSHOT = '/opt/tablefull/bin/python3 -IS /opt/tablefull/bin/tablefull-snapshot'
 PLUGIN_DIRECTORIES = ('/usr/lib/nagios/plugins', '/usr/lib64/nagios/plugins')
 OPTIONS = (
     Option('write', 'path', '', 'write them below this directory, which must be new or empty', metavar='DIR'),
@@ -29,16 +31,20 @@ class Places(NamedTuple):
 
     plugins   directory of the checks, as daemons are to name it
     programs  directory of the `tablefull` command
+    snapshot  the command that takes a snapshot; '' for the interpreter and the script in `programs`
     """
 
     plugins: str
     programs: str
+    snapshot: str = ''
 
 
 def places(program: str, plugins: str | None = None) -> Places:
     """Of the installation whose `tablefull` command is `program`, a path. `plugins` is what the user knows better."""
     programs = os.path.dirname(os.path.realpath(program))
-    return Places(plugins or _plugins(programs), programs)
+    # A package starts its command without `site` anyway.
+    beside = os.path.exists(os.path.join(programs, 'tablefull-snapshot'))
+    return Places(plugins or _plugins(programs), programs, '' if beside else f'{programs}/tablefull snapshot')
 
 
 def _plugins(programs: str) -> str:
@@ -64,6 +70,7 @@ def _listed(system: str) -> list[str]:
 def adapted(text: str, where: Places) -> str:
     """A definition with the paths of an installation instead of those of the README."""
     words = {
+        **({SNAPSHOT: where.snapshot} if where.snapshot else {}),
         '/opt/tablefull/bin/check_': f'{where.plugins}/check_',
         '/opt/tablefull/bin/': f'{where.programs}/',
         PLUGIN_DIRECTORIES[0]: where.plugins,

@@ -13,7 +13,7 @@ from tablefull.definitions import Places, adapted, only_root_writes, places, wri
 
 TEMPLATES = Path(__file__).parents[2] / 'templates'
 HOME = Places('/home/op/venv/bin', '/home/op/venv/bin')
-PACKAGE = Places('/usr/lib64/nagios/plugins', '/usr/bin')
+PACKAGE = Places('/usr/lib64/nagios/plugins', '/usr/bin', '/usr/bin/tablefull snapshot')
 ALL = sorted(path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob('*') if path.is_file())
 
 
@@ -49,7 +49,7 @@ def test_every_daemon_finds_the_checks_where_its_constant_does_not_lead() -> Non
     assert '/home/op/venv/bin/check_ferm --warning' in texts['nagios/tablefull-commands.cfg']
     assert '"command": "/home/op/venv/bin/check_ferm"' in texts['director/tablefull-basket.json']
     assert ']=/home/op/venv/bin/check_ferm' in texts['nrpe/tablefull.cfg']
-    assert ',/home/op/venv/bin/tablefull snapshot' in texts['zabbix/tablefull.conf']
+    assert ',/home/op/venv/bin/python3 -IS /home/op/venv/bin/tablefull-snapshot $1' in texts['zabbix/tablefull.conf']
     for text in texts.values():
         assert not re.search(r'PluginDir \+ "/check_|\$USER1\$/check_|"command": "check_', text)
 
@@ -71,9 +71,10 @@ def test_checks_beside_the_command_are_its_checks(tmp_path: Path, monkeypatch: p
     program(other, 'check_conntrack')
     monkeypatch.setattr(definitions, 'PLUGIN_DIRECTORIES', (str(other),))
     program(tmp_path / 'venv', 'check_conntrack')
+    program(tmp_path / 'venv', 'tablefull-snapshot')
     (tmp_path / 'tablefull').symlink_to(program(tmp_path / 'venv', 'tablefull'))
     # As pipx links it; the plugins of a package of the same host are others.
-    assert places(str(tmp_path / 'tablefull')) == (f'{tmp_path}/venv', f'{tmp_path}/venv')
+    assert places(str(tmp_path / 'tablefull')) == (f'{tmp_path}/venv', f'{tmp_path}/venv', '')
 
 
 def test_links_to_the_checks_in_the_plugin_directory_are_how_daemons_know_them(
@@ -83,13 +84,15 @@ def test_links_to_the_checks_in_the_plugin_directory_are_how_daemons_know_them(
     plugins.mkdir()
     (plugins / 'check_conntrack').symlink_to(program(tmp_path / 'venv', 'check_conntrack'))
     monkeypatch.setattr(definitions, 'PLUGIN_DIRECTORIES', (str(plugins),))
-    assert places(str(tmp_path / 'venv' / 'tablefull')) == (str(plugins), f'{tmp_path}/venv')
+    program(tmp_path / 'venv', 'tablefull-snapshot')
+    assert places(str(tmp_path / 'venv' / 'tablefull')) == (str(plugins), f'{tmp_path}/venv', '')
 
 
 def test_a_package_has_its_checks_in_the_plugin_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path / 'plugins', 'check_conntrack')
     monkeypatch.setattr(definitions, 'PLUGIN_DIRECTORIES', (f'{tmp_path}/plugins',))
-    assert places(str(program(tmp_path / 'bin', 'tablefull'))) == (f'{tmp_path}/plugins', f'{tmp_path}/bin')
+    found = places(str(program(tmp_path / 'bin', 'tablefull')))
+    assert found == (f'{tmp_path}/plugins', f'{tmp_path}/bin', f'{tmp_path}/bin/tablefull snapshot')
 
 
 def test_the_user_may_know_better(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def unseen(reason: str, grant: str) -> Finding:
 
 def _largest(survey: Survey, row: Row) -> str:
     share, half_open = percent(row.flows, survey.counted), percent(row.half_open, row.flows)
-    return f'{row.label} holds {share} of the tracked connections, {half_open} of its own half-open'
+    return f'{row.label} holds {share} of the tracked connections, {half_open} of them half-open'
 
 
 def _lines(survey: Survey, found: list[Row]) -> Iterator[str]:

@@ -37,7 +37,13 @@ for check in /usr/lib/tablefull/check_*.py; do
     ln -sf "$check" "/usr/lib/nagios/plugins/${name%.py}"
 done
 chmod 755 /usr/lib/tablefull/check_by_sudo /usr/lib/tablefull/tablefull-snapshot
-printf '#!/bin/sh\nPYTHONPATH=/usr/lib/tablefull exec python3 -m tablefull.launch "$@"\n' > /usr/bin/tablefull
+cat > /usr/bin/tablefull <<'END'
+#!/usr/bin/python3
+import sys
+sys.path.insert(0, '/usr/lib/tablefull')
+from tablefull.launch import main
+main()
+END
 chmod 755 /usr/bin/tablefull
 python3 -m compileall -q /usr/lib/tablefull
 python3 -c 'import nagiosplugin, psutil'

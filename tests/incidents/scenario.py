@@ -19,10 +19,13 @@ except ModuleNotFoundError:
 
 from tablefull.findings.catalogue import CATALOGUE
 from tablefull.frame.output import EXIT_CODES
+from tablefull.triage.catalogue import CAUSES
 from tests.incidents.machine import Machine, MachineError
 
 SCENARIOS = Path(__file__).parent / 'scenarios'
 CHECKS = ('check_conntrack', 'check_conntrack_modules', 'check_neighbour', 'check_ferm', 'check_kernel_log')
+# Judged like a check: its causes are what it finds, and the commands of their steps are the remedies.
+TRIAGE = 'tablefull triage'
 KERNELS = ('5.10', '6.1', 'newest')
 
 # What a scenario's commands begin with: the first that fails ends the step, unless it is said to fail.
@@ -127,12 +130,12 @@ def parse_scenario(name: str, text: str) -> Scenario:
 
 def _parse_step(name: str, table: dict[str, Any]) -> Step:
     expectations = []
-    for command in [key for key in table if key.split()[0] in CHECKS]:
+    for command in [key for key in table if key.split()[0] in CHECKS or key == TRIAGE]:
         expected = {
             key: tuple(value) if isinstance(value, list) else value for key, value in table.pop(command).items()
         }
         expectation = Expectation(command, **expected)
-        unknown = {*expectation.codes, *expectation.absent} - CATALOGUE.keys()
+        unknown = {*expectation.codes, *expectation.absent} - CATALOGUE.keys() - CAUSES.keys()
         if unknown or expectation.state not in EXIT_CODES:
             raise ValueError(f'{name}: no finding has the code {unknown}, or no state is {expectation.state}')
         expectations.append(expectation)
@@ -167,14 +170,20 @@ class Transcript:
 
 def ask(machine: Machine, expectation: Expectation, transcript: Transcript) -> Report:
     """Run a check and take what it says apart. A slow machine is no finding: it gets a minute."""
-    command = f'/usr/lib/nagios/plugins/{expectation.command} --output json --timeout 60'
-    done = machine.run(command, expectation.user)
+    directory = '/usr/bin' if expectation.command == TRIAGE else '/usr/lib/nagios/plugins'
+    done = machine.run(f'{directory}/{expectation.command} --output json --timeout 60', expectation.user)
     transcript.tell(f'# {expectation.user}: {expectation.command}\n{done.output}{done.errors}')
     try:
         said = json.loads(done.output)
     except ValueError:
         raise MachineError(f'{expectation.command}: no JSON: {done.output}{done.errors}') from None
-    return Report(done.code, done.errors, said)
+    return Report(done.code, done.errors, said if 'causes' not in said else as_findings(said))
+
+
+def as_findings(said: dict[str, Any]) -> dict[str, Any]:
+    """What triage says, in the form of a check."""
+    findings = [{**cause, 'remedy': [step['run'] for step in cause['steps']]} for cause in said['causes']]
+    return {**said, 'check': 'triage', 'metrics': {}, 'findings': findings}
 
 
 def judge(expectation: Expectation, report: Report) -> list[str]:
@@ -217,7 +226,7 @@ def remedy_of(which: str, reports: list[Report]) -> list[str]:
     *check, code = which.split()
     for report in reversed(reports):
         found = [finding['remedy'] for finding in report.said['findings'] if finding['code'] == code]
-        if any(found) and check in ([], [f'check_{report.said["check"]}']):
+        if any(found) and check in ([], [report.said['check']], [f'check_{report.said["check"]}']):
             return [line for lines in found for line in lines]
     raise LookupError(f'no check has printed a remedy of {which}')
 

@@ -162,6 +162,17 @@ def test_a_remedy_is_the_last_one_printed_by_the_check_that_was_named() -> None:
         remedy_of('ferm-stopped', reports)
 
 
+def test_causes_are_judged_like_findings_and_their_steps_are_remedies() -> None:
+    text = HEAD + "[[step]]\nname = 'a'\n[step.\"tablefull triage\"]\nstate = 'warning'\ncodes = ['gateway-silent']\n"
+    cause = '{"code": "gateway-silent", "severity": "warning", "summary": "", "evidence": [], "steps": [{"run": "ip"}]}'
+    printed = '{"state": "warning", "exit_code": 1, "summary": "", "causes": [' + cause + ']}'
+    done = "[[step]]\nname = 'b'\nremedy = 'triage gateway-silent'\n"
+    machine = FakeMachine(Result(1, printed, ''), Result(0, 'file', ''), Result(0, '', ''))
+    assert play(parse_scenario('x', text + done), machine, Transcript()) == []  # type: ignore[arg-type]
+    assert machine.told[0].startswith('/usr/bin/tablefull triage --output json')
+    assert machine.told[2] == 'ip'
+
+
 def test_a_step_that_cannot_be_done_ends_a_scenario() -> None:
     scenario = parse_scenario('x', HEAD + STEP.replace("'a step'", "'a step'\ndo = 'true'") + STEP)
     machine = FakeMachine(Result(1, '', 'not so'))

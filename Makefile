@@ -24,7 +24,7 @@ test-system: $(VENV)/test ## tests on real kernel tables; needs root
 	@test "$$(id -u)" = 0 || { echo 'make test-system needs root: it makes network namespaces'; exit 1; }
 	@# A firewall must not start, now or at the next boot, because a test wants its program.
 	dpkg --status ferm >/dev/null 2>&1 || echo 'ferm ferm/enable boolean false' | debconf-set-selections
-	tools/install-packages iproute2 iptables nftables conntrack ferm kmod mount util-linux
+	tools/install-packages iproute2 iptables nftables conntrack ferm kmod mount procps util-linux
 	$(PYTHON) -m pytest tests/system
 
 # Nothing here may start a daemon on the machine itself; what the tests start, they start in their sandbox.

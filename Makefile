@@ -75,7 +75,7 @@ release: $(VENV)/package ## all artefacts of TAG into build/release, when versio
 	tools/make-release "$(TAG)"
 
 test-packages: $(VENV)/package packages ## install, upgrade, attack and purge the packages on clean systems; needs root
-	tools/install-packages lintian rpmlint cpio mmdebstrap mount util-linux iproute2 python3-dev gcc libc6-dev
+	tools/install-packages lintian rpmlint util-linux iproute2 python3-dev gcc libc6-dev $(INCIDENTS)
 	$(PYTHON) -m pytest tests/packages
 
 test-versions: ## unit tests on the oldest and the newest supported Python and libraries; needs root

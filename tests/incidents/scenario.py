@@ -35,6 +35,7 @@ loaded() { grep -q "^$1 " /proc/modules; }
 absent() { ! loaded "$1"; }
 # Not grep -q, which goes when it has seen enough: what writes into the pipe would fail then.
 has() { grep -e "$1" > /dev/null; }
+once_more() { runuser -u nagios -- "/usr/lib/nagios/plugins/$1" --timeout 60 > /dev/null || true; sleep 2; }
 eventually() { local n; for n in $(seq 100); do ! "$@" > /dev/null 2>&1 || return 0; sleep 0.3; done; "$@"; }
 """
 

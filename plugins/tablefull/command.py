@@ -43,16 +43,16 @@ def main() -> None:
 
 def answer(argv: list[str]) -> tuple[int, str]:
     """(exit code, output): 0 with what was asked for, 3 with the reason why not. Does not raise and does not exit."""
-    if argv[:1] == ['snapshot']:
-        return snapshot(argv[1:])
-    if argv[:1] == ['top']:
-        return top(argv[1:])
-    if argv[:1] == ['triage']:
-        return triage(argv[1:])
-    if argv[:1] == ['capture']:
-        return capture(argv[1:])
-    if argv[:1] == ['templates']:
-        return templates(argv[1:])
+    # These have parsers of their own, and import what they need only then.
+    others = {
+        'triage': (TRIAGE, triage),
+        'capture': (CAPTURE, capture),
+        'snapshot': (SNAPSHOT, snapshot),
+        'top': (TOP, top),
+        'templates': (TEMPLATES, templates),
+    }
+    if argv and argv[0] in others:
+        return others[argv[0]][1](argv[1:])
     parser = build_parser('tablefull', DESCRIPTION, OPTIONS)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', title='commands')
     about = 'print the page of a finding; without CODE list all codes'
@@ -62,12 +62,8 @@ def answer(argv: list[str]) -> tuple[int, str]:
     explaining.add_argument('code', nargs='?', metavar='CODE', help='as a check prints it, e.g. conntrack-table-full')
     # A name of its own: the one above would be set back to False by the options of the command.
     explaining.add_argument('-h', '--help', action='store_true', dest='help_explain', help='print this help')
-    # Only for the list of commands: they have parsers of their own.
-    commands.add_parser('triage', help=TRIAGE, add_help=False)
-    commands.add_parser('capture', help=CAPTURE, add_help=False)
-    commands.add_parser('snapshot', help=SNAPSHOT, add_help=False)
-    commands.add_parser('top', help=TOP, add_help=False)
-    commands.add_parser('templates', help=TEMPLATES, add_help=False)
+    for name, (help_text, _) in others.items():
+        commands.add_parser(name, help=help_text, add_help=False)
     try:
         options = parser.parse_args(argv)
     except UsageError as error:

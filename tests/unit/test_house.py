@@ -17,7 +17,7 @@ FLOORS = {
     'snapshot': 4,
     'definitions': 4,
     'top': 4,
-    'capture': 4,
+    'capture': 5,
     'triage': 5,
     'command': 6,
     'launch': 7,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 
-from tablefull.capture.places import BY_HAND, DROP_INS, FALLBACKS, FERM, FILES, PRESENT, RECORDINGS, SERVICES
+from tablefull.capture.connections import connections
+from tablefull.capture.places import (
+    BY_HAND,
+    DROP_INS,
+    FALLBACKS,
+    FERM,
+    FILES,
+    NAMESPACES,
+    PRESENT,
+    RECORDINGS,
+    SERVICES,
+)
 from tablefull.looks import ferm_absent
 from tablefull.readers.ferm import read_configuration
 from tablefull.readers.files import (
@@ -21,6 +32,7 @@ from tablefull.readers.files import (
     read_optional,
     recording,
 )
+from tablefull.readers.namespaces import read_namespaces
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -28,6 +40,8 @@ if TYPE_CHECKING:
 
 # What the readers take of a journal.
 _LONGEST_RECORDING = 16 << 20
+# Seconds: of thousands of processes, tens of thousands are seen in that time.
+_LONGEST_LOOK = 2.0
 
 
 class Collected(NamedTuple):
@@ -74,7 +88,25 @@ def collect(root: str) -> Collected:
         marks = [path for path, what in PRESENT.items() if what == 'ferm' and path not in unmarked]
         found.present.extend(_there(root, marks))
     found.present.extend(_there(root, [path for path, what in PRESENT.items() if what != 'ferm']))
+    for part in (connections, _namespaces):
+        try:
+            found.files.update(part(root))
+        except ReadError as error:
+            found.unread.append(str(error))
     return found
+
+
+def _namespaces(root: str) -> Iterator[tuple[str, bytes]]:
+    for table in read_namespaces(root, _LONGEST_LOOK).tables:
+        # A tree with files of process 1 would be taken for a mounted host.
+        if table.own or table.pid == 1:
+            continue
+        for pattern in NAMESPACES:
+            path = pattern.replace('*', str(table.pid))
+            try:
+                yield path[1:], read_bytes(root, path, LIMIT)
+            except (FileNotFoundError, ReadError):
+                continue
 
 
 def _expanded(root: str, patterns: Iterable[str]) -> Iterator[str]:
@@ -140,7 +172,7 @@ def _ferm(root: str, found: Collected) -> tuple[str, ...]:
 
 
 def _copy_recordings(root: str, found: Collected) -> None:
-    for name in (*RECORDINGS, *BY_HAND):
+    for name in (*(name for name in RECORDINGS if not name.startswith('NET/')), *BY_HAND):
         # Some lie where the file lies that they stand for.
         if '/' in name or recording(root, name) is not None:
             _copy(root, f'/{name}', found, _LONGEST_RECORDING)

@@ -57,6 +57,13 @@ DROP_INS: dict[tuple[str, ...], tuple[str, ...]] = {
 # Read only where ferm is installed; beside them what ferm.conf includes.
 FERM = ('/etc/default/ferm', '/etc/ferm/ferm.conf')
 
+# Of a process in each of the other network namespaces, of 64 at most: those with the most entries.
+NAMESPACES: dict[str, str] = {
+    '/proc/*/net/stat/nf_conntrack': 'the table of another network namespace',
+    '/proc/*/comm': 'the name of a process in it',
+    '/proc/*/cgroup': 'its container',
+}
+
 # Only that they are there counts: packed as empty directories, whatever they are.
 PRESENT: dict[str, str] = {
     '/sys/module/*': 'code that is compiled in',
@@ -81,6 +88,7 @@ RECORDINGS: dict[str, str] = {
     'ip-s-neigh6.txt': 'neighbours of IPv6',
     'systemctl-show-ferm.txt': 'the properties of ferm.service that are judged',
     'journal.json': 'messages of ferm.service since boot, where a run of it failed',
+    'NET/nf_conntrack': 'up to 20001 connections without their destinations, when something is wrong with their table',
     'capture.json': 'when and by whom it was captured, and what could not be read',
 }
 

@@ -49,6 +49,11 @@ class Range(NamedTuple):
         return address_text(self.address) + ('' if whole else f'/{self.bits}')
 
 
+def bits_of(key: bytes) -> tuple[int, int]:
+    """(bytes of an address of its family, bits that are known) of a leaf; (0, 0) for one that tells nothing."""
+    return _LENGTHS.get(len(key), (0, 0))
+
+
 def heavy_ranges(leaves: Collection[tuple[bytes, int, int]], least: int, most: int) -> list[Range]:
     """Ranges that hold at least `least` connections each, those with the most first; more if there are over `most`.
 

@@ -126,6 +126,14 @@ def read_namespaces(root: str = '/', seconds: float = 1.0) -> Namespaces:
     return Namespaces(seen, entries, tables, unread, hidden, unvisited, empty)
 
 
+def can_be_seen(root: str) -> bool:
+    """Whether there is any process to look at: a captured tree has those of other namespaces, or none."""
+    try:
+        return is_live(root) or bool(_processes(root))
+    except ReadError:
+        return False
+
+
 def _processes(root: str) -> list[int]:
     try:
         names = os.listdir(below(root, '/proc'))

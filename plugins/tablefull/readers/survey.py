@@ -12,9 +12,10 @@ from tablefull.readers.tally import Tally
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from tablefull.readers.conntrack import Conntrack
     from tablefull.readers.flows import Flow
     from tablefull.readers.tally import Group, Kind
 
@@ -103,26 +104,56 @@ def survey(
         _with_hint(lambda: tally.count(ctnetlink.dump(FAMILIES[family], asked, seconds), sample, watch))
     else:
         _count_listing(tally, root, family, sample, watch)
+    return _survey(tally, table, most, began, source)
+
+
+def _survey(tally: Tally, table: Conntrack, most: int, began: float, source: str) -> Survey:
     return Survey(
-        by=by,
+        by=tally.by,
         entries=table.entries,
         maximum=table.maximum,
         counted=tally.total,
         complete=tally.complete,
         seconds=time.monotonic() - began,
         source=source,
-        groups=[] if by == 'prefix' else tally.largest(most),
-        leaves=list(tally.leaves()) if by == 'prefix' else [],
+        groups=[] if tally.by == 'prefix' else tally.largest(most),
+        leaves=list(tally.leaves()) if tally.by == 'prefix' else [],
         kinds=tally.kinds,
         low=tally.low,
     )
 
 
-def sample_of_flows(root: str, most: int) -> Iterator[Flow]:
-    """At most `most` connections one by one. Raises Refused."""
+def sample_surveys(root: str, groupings: Sequence[str], most: int, sample: int, seconds: float) -> tuple[Survey, ...]:
+    """Several surveys of the same connections, `sample` of them at most, one for each of `groupings`. Raises Refused.
+
+    Dearer for each connection than survey(), and exact about how many are looked at.
+    """
+    began = time.monotonic()
+    table = read_conntrack(root)
+    if not table.loaded:
+        raise Refused('connection tracking', 'not loaded, so no connection is tracked')
+    tallies = [Tally(by) for by in groupings]
+
+    def count() -> None:
+        # One more than is wanted tells whether there are more.
+        for number, flow in enumerate(sample_of_flows(root, sample + 1, seconds)):
+            if number == sample or (number % 1000 == 999 and time.monotonic() - began >= seconds):
+                for tally in tallies:
+                    tally.complete = False
+                return
+            for tally in tallies:
+                tally.add(flow)
+
+    source = _source(root, table.entries)
+    _with_hint(count)
+    return tuple(_survey(tally, table, most, began, source) for tally in tallies)
+
+
+def sample_of_flows(root: str, most: int, seconds: float | None = None) -> Iterator[Flow]:
+    """At most `most` connections one by one. Raises Refused; `seconds` are those of a kernel that says nothing."""
     source = _source(root, read_conntrack(root).entries)
     if source == 'ctnetlink':
-        return flows(ctnetlink.dump(), most)
+        return flows(ctnetlink.dump(seconds=seconds), most)
     return (flow for _, flow in zip(range(most), flow_listing.read_flows(root)))
 
 

@@ -102,8 +102,15 @@ CAUSES: dict[str, Kind] = {
     ),
     'unreplied-flood': Kind(
         'A flood of connections that nobody answers fills the table (UDP, or SYN)',
-        'early_drop grows: the kernel evicts unanswered entries to make room; since boot alone it is only possible',
+        'early_drop grows: the kernel evicts unanswered entries to make room (since boot alone it is only possible); '
+        'or the connections of a table in trouble, half of which or more are unanswered; of which protocol they tell',
         'a table full of answered connections, where there is nothing to evict and drop grows alone',
+    ),
+    'one-range-holds-table': Kind(
+        'One range of addresses holds half of the table or more',
+        'the connections of a table in trouble: half of them or more come from one range, a /16 or smaller (IPv6: /32)',
+        'connections from many ranges; most of them unanswered, which is a flood; a limit below the entries',
+        'O5: mirror list, 2019',
     ),
     'insertion-clashes': Kind(
         'New connections collide on insertion, the table has room',

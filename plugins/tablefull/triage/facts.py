@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from tablefull.findings import conntrack_seen, ferm_seen, kernel_log, module_state
     from tablefull.looks import neighbour
+    from tablefull.triage.holders import Holders, Unseen
 
 
 class Facts(NamedTuple):
@@ -18,6 +19,7 @@ class Facts(NamedTuple):
     findings   (check, finding), most severe first
     conntrack, modules, neighbour, ferm, log
                what the look of that name saw; None when the thing is not there or could not be read
+    holders    of the connections, when something is wrong with their table; or why they could not be seen
     """
 
     findings: tuple[tuple[str, Finding], ...] = ()
@@ -26,6 +28,14 @@ class Facts(NamedTuple):
     neighbour: neighbour.Seen | None = None
     ferm: ferm_seen.Seen | None = None
     log: kernel_log.Seen | None = None
+    holders: Holders | Unseen | None = None
+
+    @property
+    def held(self) -> Holders | None:
+        """Who holds the table, where that could be seen."""
+        from tablefull.triage.holders import Holders
+
+        return self.holders if isinstance(self.holders, Holders) else None
 
     def found(self, *codes: str, check: str = '') -> tuple[Finding, ...]:
         """Findings of these codes, of one check or of all, most severe first."""

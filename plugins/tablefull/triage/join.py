@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tablefull.record import TYPE_CHECKING
-from tablefull.triage import firewall, neighbours, table, table_setup, tracking, view
+from tablefull.triage import clients, firewall, neighbours, table, table_setup, tracking, view
 from tablefull.triage.catalogue import CAUSES
 from tablefull.triage.cause import CONFIDENCES, Cause
 
@@ -17,6 +17,7 @@ RULES: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     firewall.judge,
     tracking.judge,
     neighbours.judge,
+    clients.judge,
     table.judge,
     table_setup.judge,
     view.judge,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from tablefull.findings.holders import certainty, percent, rows, states
 from tablefull.findings.neighbour import LABELS
 from tablefull.findings.wording import number
 from tablefull.record import TYPE_CHECKING, NamedTuple
+from tablefull.triage.holders import GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tablefull.findings.conntrack_seen import Seen
     from tablefull.triage.facts import Facts
+
+
+# Groups, and characters of a line beside its label.
+_MOST, _WIDTH = 4, 66
 
 
 class Line(NamedTuple):
@@ -39,6 +46,7 @@ def tables(facts: Facts) -> Section:
         table = facts.conntrack.table
         limit = 'no limit' if table.maximum is not None and table.limit is None else f'of {_known(table.maximum)}'
         lines.append(Line('conntrack', f'{_known(table.entries)} {limit}', table.usage))
+        lines += _others(facts.conntrack)
     if facts.neighbour is not None:
         seen = facts.neighbour.all
         for family in seen.tables:
@@ -51,7 +59,44 @@ def _known(value: int | None) -> str:
     return '?' if value is None else number(value)
 
 
-ALL: tuple[Callable[[Facts], Section], ...] = (tables,)
+def _others(seen: Seen) -> Iterator[Line]:
+    """The fullest tables of other namespaces, each against the one limit."""
+    tables = () if seen.namespaces is None or seen.table.limit is None else seen.namespaces.tables
+    crowded = [table for table in tables if not table.own and table.entries]
+    for table in crowded[:_MOST]:
+        yield Line('container', f'{percent(table.entries, seen.table.limit or 1)}, {table.entries}: {table.holder}')
+
+
+def holders(facts: Facts) -> Section:
+    """Who holds the table, when something is wrong with it."""
+    held = facts.held
+    if held is None:
+        return Section('who holds the table', ())
+    counted, ranges = held.ranges.counted, rows(held.ranges, GROUPS)[:_MOST]
+    lines = [
+        Line(percent(row.flows, counted), f'{row.label}, {percent(row.half_open, row.flows)} of it half-open')
+        for row in ranges
+    ]
+    for label, spread in (
+        ('ports', [f'{row.label} {percent(row.flows, counted)}' for row in rows(held.ports, _MOST)]),
+        ('states', [f'{name} {percent(n, counted)}' for name, n in states(held.ranges)[:_MOST]]),
+    ):
+        lines += [Line(label, line) for line in _joined(spread)]
+    return Section('who holds the table', (*lines, Line('counted', certainty(held.ranges, ranges))))
+
+
+def _joined(words: list[str]) -> list[str]:
+    """With commas, in lines that fit."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(word) + 2 <= _WIDTH:
+            lines[-1] += f', {word}'
+        else:
+            lines.append(word)
+    return lines
+
+
+ALL: tuple[Callable[[Facts], Section], ...] = (tables, holders)
 
 
 def sections(facts: Facts) -> tuple[Section, ...]:

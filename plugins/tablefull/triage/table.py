@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from tablefull.findings.conntrack_namespaces import worst
 from tablefull.findings.conntrack_remedy import list_entries, persist, raise_limit
 from tablefull.findings.conntrack_seen import Seen
 from tablefull.findings.module_state import some
 from tablefull.findings.wording import number
 from tablefull.record import TYPE_CHECKING
 from tablefull.triage.cause import Cause, Step, steps_of
+from tablefull.triage.holders import heaviest, told
 from tablefull.triage.module_use import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tablefull.readers.namespaces import Table
     from tablefull.triage.facts import Facts
 
 _FULL = ('conntrack-table-full', 'conntrack-usage-high', 'conntrack-full-soon', 'conntrack-entries-high')
+_IN_NAMESPACES = ('conntrack-namespace-table-full', 'conntrack-namespace-usage-high')
 MEMORY = 'about 400 bytes of memory an entry; gone at the next boot'
-# An entry that was evicted for each packet that was refused: without flows, that is all that tells.
-_MANY_EVICTED = 1.0
 
 
 def raise_steps(facts: Facts) -> tuple[Step, ...]:
@@ -51,9 +53,8 @@ def judge(facts: Facts) -> Iterator[Cause]:
     seen = facts.conntrack
     if seen is None:
         return
-    if facts.codes('conntrack-table-full-elsewhere'):
+    if facts.codes('conntrack-table-full-elsewhere', *_IN_NAMESPACES):
         yield _elsewhere(facts, seen)
-    yield from _flood(facts, seen)
     if facts.found(*_FULL, check='conntrack'):
         limit, entries = seen.table.limit, seen.table.entries
         yield _lowered(facts, seen) if limit and entries and entries > limit else _too_low(facts, seen)
@@ -70,83 +71,55 @@ def level(seen: Seen) -> str:
     return f'nf_conntrack_count {table.entries} of nf_conntrack_max {table.maximum}{usage}'
 
 
-def _total(seen: Seen, counter: str) -> int | None:
+def total(seen: Seen, counter: str) -> int | None:
+    """A counter since boot; None where this kernel has none."""
     return None if seen.table.statistics is None else seen.table.statistics.total(counter)
 
 
 def _elsewhere(facts: Facts, seen: Seen) -> Cause:
     own = facts.codes('conntrack-table-full') if not facts.found('conntrack-table-full', check='conntrack') else ()
-    drops = _total(seen, 'drop')
+    drops = total(seen, 'drop')
+    found = worst(seen.namespaces) if seen.namespaces is not None and facts.codes(*_IN_NAMESPACES) else None
     named = any(event.subject for event in seen.lines('conntrack-table-full'))
+    full = bool(facts.codes('conntrack-table-full-elsewhere', 'conntrack-namespace-table-full'))
+    says = 'a table is full, but not that of this namespace: that of a container'
+    because = 'the kernel names the namespace' if named else 'this kernel does not say which; conntrackd counts in none'
+    if found is not None:
+        how = 'is full' if full or found.entries >= (seen.table.limit or 0) else 'fills up'
+        says = f'the table of {found.holder} {how}: {found.entries} of {seen.table.limit}'
+        because = 'its own statistics, in its network namespace, say so'
     return Cause(
         'container-table-full',
-        'a table is full, but not that of this namespace: that of a container',
-        'certain' if named else 'probable',
-        'the kernel names the namespace' if named else 'this kernel does not say which; conntrackd counts in none',
+        says,
+        'certain' if named or found is not None else 'probable',
+        because,
         (
             'a container tracks more connections than the one limit allows each namespace',
-            'its packets are refused',
+            'its packets are refused' if full else 'soon its packets are refused',
             'the log of the kernel is one for all namespaces',
         ),
         (
-            *facts.evidence('conntrack-table-full-elsewhere'),
+            *facts.evidence('conntrack-table-full-elsewhere', *_IN_NAMESPACES),
             level(seen),
             *((f'drop {drops} since boot in this namespace',) if drops is not None else ()),
         ),
-        (*facts.codes('conntrack-table-full-elsewhere'), *own),
-        'conntrack-table-full-elsewhere',
-        (
-            Step('lsns -t net', 'nothing: reads only'),
-            Step('nsenter -t PID -n sysctl net.netfilter.nf_conntrack_count', 'nothing: reads only'),
-            *raise_steps(facts),
-        ),
+        (*facts.codes('conntrack-table-full-elsewhere', *_IN_NAMESPACES), *own),
+        next(iter(facts.codes(*_IN_NAMESPACES, 'conntrack-table-full-elsewhere'))),
+        (*_look_into(found), *raise_steps(facts)),
         ('the limit is one for all namespaces: size it for the busiest container, and watch them',),
     )
 
 
-def _flood(facts: Facts, seen: Seen) -> Iterator[Cause]:
-    measured = facts.codes('conntrack-early-drops')
-    evicted, refused = _total(seen, 'early_drop') or 0, _total(seen, 'drop') or 0
-    since_boot = bool(facts.found('conntrack-table-full', check='conntrack')) and evicted > 0
-    if not measured and not (since_boot and evicted >= _MANY_EVICTED * refused):
-        return
-    yield Cause(
-        'unreplied-flood',
-        'the table is full of connections that nobody answers: a flood of UDP or SYN, or a scan'
-        if measured
-        else 'unanswered connections were evicted at some time since boot, more than packets were refused',
-        'probable' if measured else 'possible',
-        'only unanswered entries are evicted; whether they are UDP or TCP the flows tell, not the counters'
-        if measured
-        else 'counters since boot do not tell when it was',
-        (
-            'packets that nobody answers open entries',
-            'the table reaches its limit',
-            'the kernel evicts unanswered entries for new ones (early_drop)',
-            'where it finds none, it refuses packets (drop)'
-            if refused
-            else 'nothing is refused as long as it finds some',
-        ),
-        (
-            *facts.evidence('conntrack-early-drops'),
-            f'early_drop {evicted} and drop {refused} since boot',
-            level(seen),
-        ),
-        (*measured, *(facts.codes('conntrack-usage-high', 'conntrack-table-full') if measured else ())),
-        'conntrack-early-drops',
-        (
-            *who(' -u UNREPLIED'),
+def _look_into(found: Table | None) -> tuple[Step, ...]:
+    if found is not None:
+        return (
             Step(
-                'iptables -t raw -I PREROUTING -s PREFIX -j DROP',
-                'everything from PREFIX; loads the raw table',
+                f'nsenter -t {found.pid} -n tablefull top', 'nothing: counts in its namespace where that loads nothing'
             ),
-        ),
-        (
-            'do not track what needs no state: notrack rules for DNS, NTP, syslog',
-            'shorter lives: net.netfilter.nf_conntrack_udp_timeout, nf_conntrack_tcp_timeout_syn_recv',
-            'net.ipv4.tcp_syncookies = 1 for the listeners of this host; SYNPROXY before those behind it',
-        ),
-        () if refused or measured else ('nothing was refused since boot',),
+        )
+    return (
+        Step('lsns -t net', 'nothing: reads only'),
+        Step('nsenter -t PID -n sysctl net.netfilter.nf_conntrack_count', 'nothing: reads only'),
     )
 
 
@@ -168,7 +141,7 @@ def _lowered(facts: Facts, seen: Seen) -> Cause:
         raise_steps(facts),
         tuple(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0))),
         ('drop has not grown since boot: nobody has asked for a new connection yet',)
-        if _total(seen, 'drop') == 0
+        if total(seen, 'drop') == 0
         else (),
     )
 
@@ -181,7 +154,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
     against = []
     if full and table.usage is not None and table.usage < 100:
         against.append('the count is a little below the limit: entries expire while packets are refused')
-    if full and _total(seen, 'drop') == 0:
+    if full and total(seen, 'drop') == 0:
         against.append('the kernel reports a full table, but this namespace has counted no drop')
     says = f'more connections than the table holds: {table.entries} of {table.maximum}'
     if past:
@@ -194,7 +167,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
         'certain' if full and not past else 'probable',
         'counters and the kernel log prove the refusals' if full and not past else 'the level tells, no refusal yet',
         (
-            'one range of addresses holds many connections, or all together hold more than the limit',
+            _holders(facts),
             f'{table.entries} of {table.maximum} entries are taken',
             'packets of new connections are refused' if full else 'soon packets of new connections will be refused',
         ),
@@ -203,12 +176,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
         'conntrack-table-full' if full else 'conntrack-usage-high',
         (
             *raise_steps(facts),
-            *who(),
-            Step(
-                'iptables -t raw -I PREROUTING -s PREFIX -j DROP',
-                'everything from PREFIX, a culprit found before; loads the raw table',
-            ),
-            Step('conntrack -D -s PREFIX', 'the connections of PREFIX alone'),
+            *_look_first(facts),
         ),
         (
             *(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0))),
@@ -216,6 +184,29 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
             'a limit for each client: connlimit in the firewall, or in the program that serves them',
         ),
         tuple(against),
+    )
+
+
+def _holders(facts: Facts) -> str:
+    """Where all those connections come from, as far as it is known."""
+    held = facts.held
+    if held is None:
+        return 'one range of addresses holds many connections, or all together hold more than the limit'
+    found = heaviest(held)
+    return 'no range of addresses holds half of them: all together are too many' if found is None else told(held, found)
+
+
+def _look_first(facts: Facts) -> tuple[Step, ...]:
+    """Where one range holds the table, a cause of its own says what to do about it."""
+    if facts.held is not None:
+        return ()
+    return (
+        *who(),
+        Step(
+            'iptables -t raw -I PREROUTING -s PREFIX -j DROP',
+            'everything from PREFIX, a culprit found before; loads the raw table',
+        ),
+        Step('conntrack -D -s PREFIX', 'the connections of PREFIX alone; loads nf_conntrack_netlink'),
     )
 
 

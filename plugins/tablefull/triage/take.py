@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
+from tablefull.readers.namespaces import can_be_seen
 from tablefull.record import TYPE_CHECKING, NamedTuple
-from tablefull.snapshot.parts import Lost
+from tablefull.snapshot.parts import Lost, run_parts
 from tablefull.snapshot.take import NAMES, Snapshot
-from tablefull.snapshot.verdicts import ORDER, lost_verdict, unreadable
+from tablefull.snapshot.verdicts import ORDER, lost_verdict, text, unreadable
 from tablefull.triage.cause import Cause
 from tablefull.triage.facts import Facts
+from tablefull.triage.holders import Unseen, look, wanted
 from tablefull.triage.join import excused, join, unexplained
 from tablefull.triage.sections import Section, sections
 
@@ -15,7 +19,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tablefull.findings.finding import Finding
+    from tablefull.snapshot.verdicts import Verdict
+    from tablefull.triage.holders import Holders
 
+# Seconds to look into the table: at most, of what is left, and what is too little to begin.
+_LONGEST, _SHARE, _TOO_SHORT = 2.0, 0.8, 0.05
 _EXIT_CODES = {'ok': 0, 'warning': 1, 'critical': 2, 'unknown': 3}
 
 
@@ -49,21 +57,25 @@ class Report(NamedTuple):
         return _EXIT_CODES[self.state]
 
 
+class Looked(NamedTuple):
+    """What the looks came to.
+
+    facts     without who holds the table
+    taken     part -> what it came to, or Lost
+    verdicts  check -> its verdict
+    """
+
+    facts: Facts
+    taken: dict[str, Any]
+    verdicts: dict[str, Verdict]
+
+
 def triage(options: Any, remembering: bool) -> Report:
     """Look at everything once, and say what it adds up to. Takes at most about as long as --timeout says."""
+    ends = time.monotonic() + options.timeout
     excusing = options.expect == 'auto'
-    # What nobody has declared is looked at as on a host that is meant to track nothing; causes tell what is meant.
-    options.expect = 'none' if excusing else options.expect
-    taken = Snapshot(options, 'triage').look_around(remembering)
-    verdicts = {
-        name: lost_verdict(taken[name]) if isinstance(taken[name], Lost) else taken[name].verdict for name in NAMES
-    }
-    saved = taken['save']
-    if not isinstance(saved, Lost):
-        verdicts['triage'] = saved
-    found = [(name, finding) for name, verdict in verdicts.items() for finding in verdict.findings]
-    found.sort(key=lambda pair: ORDER.index(pair[1].severity))
-    facts = _facts(taken)._replace(findings=tuple(found))
+    found, taken, verdicts = look_around(options, remembering)
+    facts = found._replace(holders=_holders(found, options.root, ends - time.monotonic()))
     causes = join(facts, excusing)
     pardoned = excused(causes, excusing)
     failed = {NAMES[name]: taken[name] for name in NAMES if isinstance(taken[name], Lost)}
@@ -77,8 +89,43 @@ def triage(options: Any, remembering: bool) -> Report:
         facts.findings,
         unexplained(facts, causes),
         tuple((name, verdicts[name].summary) for name in NAMES),
-        unreadable(failed, verdicts),
+        [*unreadable(failed, verdicts), *_unseen(facts.holders)],
     )
+
+
+def look_around(options: Any, remembering: bool) -> Looked:
+    """All looks of the snapshot, once."""
+    # What nobody has declared is looked at as on a host that is meant to track nothing; causes tell what is meant.
+    options.expect = 'none' if options.expect == 'auto' else options.expect
+    options.namespaces = can_be_seen(options.root)
+    taken = Snapshot(options, 'triage').look_around(remembering)
+    verdicts = {
+        name: lost_verdict(taken[name]) if isinstance(taken[name], Lost) else taken[name].verdict for name in NAMES
+    }
+    saved = taken['save']
+    if not isinstance(saved, Lost):
+        verdicts['triage'] = saved
+    found = [(name, finding) for name, verdict in verdicts.items() for finding in verdict.findings]
+    found.sort(key=lambda pair: ORDER.index(pair[1].severity))
+    return Looked(_facts(taken)._replace(findings=tuple(found)), taken, verdicts)
+
+
+def _holders(facts: Facts, root: str, left: float) -> Holders | Unseen | None:
+    """Looked at last, and within what the rest has left of the time."""
+    if not wanted(facts):
+        return None
+    seconds = min(_LONGEST, _SHARE * left)
+    if seconds < _TOO_SHORT:
+        return Unseen('no time was left before --timeout')
+    found = run_parts([('holders', lambda: look(root, seconds))], left)['holders']
+    return Unseen(found.text) if isinstance(found, Lost) else found
+
+
+def _unseen(holders: Holders | Unseen | None) -> list[dict[str, Any]]:
+    if not isinstance(holders, Unseen):
+        return []
+    remedy = {'remedy': text(holders.grant)} if holders.grant else {}
+    return [{'part': 'holders', 'reason': text(holders.reason), **remedy}]
 
 
 def _facts(taken: dict[str, Any]) -> Facts:

@@ -80,7 +80,8 @@ def _host(report: Report) -> str:
 def _section_line(line: Line, painter: Painter) -> str:
     label = f'  {clean(line.label):10}'
     if line.share is None:
-        return f'{label} {clean(line.text)}'
+        # Names of containers and processes have no end of their own.
+        return shorten(f'{label} {clean(line.text)}', WIDTH)
     filled = min(_BAR, max(0, round(line.share * _BAR / 100)))
     severity = 'critical' if line.share >= 90 else 'warning' if line.share >= 70 else 'ok'
     bar = painter.paint('#' * filled, severity) + '.' * (_BAR - filled)

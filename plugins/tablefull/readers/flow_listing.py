@@ -24,6 +24,7 @@ _LINEAR = (6, 16)
 FEW = 4000
 _PIECE = 1 << 16
 _LONGEST_LINE = 4096
+_LONGEST_STATE = 32
 
 
 def listing(root: str = '/') -> str:
@@ -81,9 +82,9 @@ def _lines(descriptor: int, path: str) -> Iterator[bytes]:
 def parse_flow(line: str) -> Flow | None:
     """One line; None when it is none. Both directions stand in it, each from its first `src=` to the next."""
     words = line.split()
-    if len(words) < 6 or words[0] not in ('ipv4', 'ipv6') or not words[3].isdigit():
+    protocol = _number(words[3], 256) if len(words) >= 6 and words[0] in ('ipv4', 'ipv6') else None
+    if protocol is None:
         return None
-    protocol = int(words[3])
     starts = [place for place, word in enumerate(words) if word.startswith('src=')]
     if len(starts) != 2:
         return None
@@ -91,7 +92,7 @@ def parse_flow(line: str) -> Flow | None:
     answer = _named(words[starts[1] :])
     # GRE has two numbers of its own between the timeout and the addresses, in the place of a state.
     before = words[starts[0] - 1]
-    state = before if protocol in STATES and before[:1].isalpha() and before[:1].isupper() else ''
+    state = before if protocol in STATES and _is_state(before) else ''
     zones = [original.get('zone-orig'), answer.get('zone'), answer.get('zone-reply')]
     source, destination = _address(original, 'src'), _address(original, 'dst')
     reply_source, reply_destination = _address(answer, 'src'), _address(answer, 'dst')
@@ -104,10 +105,14 @@ def parse_flow(line: str) -> Flow | None:
         _number(original.get('sport')),
         _number(original.get('dport')),
         state,
-        next((int(zone) for zone in zones if zone and zone.isdigit() and int(zone)), 0),
+        next((zone for zone in map(_number, zones) if zone), 0),
         _status(words),
         (reply_source, reply_destination, _number(answer.get('sport')), _number(answer.get('dport'))),
     )
+
+
+def _is_state(word: str) -> bool:
+    return word[:1].isupper() and word.isidentifier() and len(word) <= _LONGEST_STATE
 
 
 def _named(words: list[str]) -> dict[str, str]:
@@ -119,8 +124,11 @@ def _address(named: dict[str, str], name: str) -> bytes | None:
     return parse_address(named.get(name, ''))
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and int(text) < 65536 else None
+def _number(text: str | None, end: int = 65536) -> int | None:
+    """A decimal number below `end`; None for anything else. The kernel writes none with more than five digits here."""
+    if text is None or len(text) > 5 or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text) if int(text) < end else None
 
 
 def _status(words: list[str]) -> int:

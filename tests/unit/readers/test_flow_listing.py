@@ -44,6 +44,21 @@ def test_accounting_zones_and_protocols_without_ports_are_understood() -> None:
     assert {len(flow.source) for flow in found} == {4, 16}
 
 
+@pytest.mark.parametrize('digits', ['70000', '9' * 5000])
+def test_numbers_that_no_kernel_writes_are_none(digits: str) -> None:
+    assert parse_flow(LINE.replace(' 6 ', f' {digits} ')) is None
+    flow = parse_flow(LINE.replace('dport=8099', f'dport={digits}').replace('zone=0', f'zone={digits}'))
+    assert flow is not None
+    assert (flow.destination_port, flow.zone) == (None, 0)
+
+
+@pytest.mark.parametrize('word', ['E\x1b[31mVIL', 'E|VIL', 'E' * 5000])
+def test_a_word_that_no_state_can_be_is_none(word: str) -> None:
+    flow = parse_flow(LINE.replace('ESTABLISHED', word))
+    assert flow is not None
+    assert flow.state == ''
+
+
 def test_offloaded_connections_have_neither_timeout_nor_state() -> None:
     offloaded = [flow for flow in read_flows(E6) if flow.status & (OFFLOAD | HW_OFFLOAD)]
     assert offloaded

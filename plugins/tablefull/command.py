@@ -38,7 +38,13 @@ PAGES = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pages')
 
 def main() -> None:
     """Entry point."""
-    leave(*answer(sys.argv[1:]))
+    try:
+        code, text = answer(sys.argv[1:])
+    except KeyboardInterrupt:
+        code, text = 130, ''
+    except Exception as error:  # noqa: BLE001  # the promise: one clear line, nothing on standard error
+        code, text = refuse(f'internal error: {type(error).__name__}: {error}')
+    leave(code, text)
 
 
 def answer(argv: list[str]) -> tuple[int, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 
-def broken(error: Exception) -> None:
-    """Say in the form of a snapshot that the installation is broken, and exit with 3."""
+def broken(error: Exception, form: str) -> None:
+    """Say that the installation is broken, in a `form` with a place for the reason, and exit with 3."""
     why = ''.join(letter if letter.isalnum() or letter in " .,:;'()/_-" else '?' for letter in ascii(error))
-    print(f'{{"schema":1,"error":"cannot be started: {why}"}}')
+    print(form % f'cannot be started: {why}')
     sys.exit(3)
 
 
@@ -18,12 +18,16 @@ def main() -> None:
         try:
             from tablefull.snapshot.main import main as snapshot
         except Exception as error:  # noqa: BLE001  # broken, unreadable, out of memory
-            broken(error)
+            broken(error, '{"schema":1,"error":"%s"}')
         snapshot(sys.argv[2:])
     if sys.argv[1:2] == ['top'] and not {'-h', '--help'}.intersection(sys.argv):
-        from tablefull.top.main import main as top
-
+        try:
+            from tablefull.top.main import main as top
+        except Exception as error:  # noqa: BLE001
+            broken(error, 'TABLEFULL UNKNOWN - %s')
         top(sys.argv[2:])
-    from tablefull.command import main as command
-
+    try:
+        from tablefull.command import main as command
+    except Exception as error:  # noqa: BLE001
+        broken(error, 'TABLEFULL UNKNOWN - %s')
     command()

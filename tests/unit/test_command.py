@@ -115,6 +115,41 @@ def test_the_process_answers_on_standard_output_alone() -> None:
     assert refused.stdout.startswith('TABLEFULL UNKNOWN - ')
 
 
+@pytest.mark.parametrize(
+    ('error', 'expected'),
+    [
+        (RuntimeError('\x1b[31m|'), (3, 'TABLEFULL UNKNOWN - internal error: RuntimeError: \\x1b[31m\\x7c')),
+        (KeyboardInterrupt(), (130, '')),
+    ],
+)
+def test_whatever_goes_wrong_ends_in_one_line(
+    error: BaseException, expected: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = []
+
+    def broken(argv: list[str]) -> tuple[int, str]:
+        raise error
+
+    monkeypatch.setattr(command, 'answer', broken)
+    monkeypatch.setattr(command, 'leave', lambda *said: left.append(said))
+    command.main()
+    assert left == [expected]
+
+
+@pytest.mark.parametrize(('name', 'module'), [('top', 'tablefull.top.main'), ('triage', 'tablefull.command')])
+def test_a_broken_installation_is_told_in_one_line(name: str, module: str) -> None:
+    # None for a module makes its import fail, as a package half unpacked does.
+    script = f'import sys; sys.modules[{module!r}] = None; from tablefull.launch import main; main()'
+    done = subprocess.run(
+        [sys.executable, '-c', script, name],
+        env={'PYTHONPATH': str(ROOT / 'plugins')},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (3, '')
+    assert done.stdout.startswith('TABLEFULL UNKNOWN - cannot be started: ') and done.stdout.count('\n') == 1
+
+
 def test_triage_has_help_and_refuses_bad_arguments_in_one_line() -> None:
     status, text = answer(['triage', '--help'])
     assert status == 0 and text.startswith('usage: tablefull triage ')

@@ -113,7 +113,7 @@ def top(argv: list[str]) -> tuple[int, str]:
 
 def triage(argv: list[str]) -> tuple[int, str]:
     """Causes, or the help on that. Imported only now, for it is most of this program."""
-    from tablefull.triage import main
+    from tablefull.triage import fields, main
 
     parser = build_parser(
         'tablefull triage', f'{TRIAGE[0].upper()}{TRIAGE[1:]}; docs/triage.md describes it.', main.OPTIONS
@@ -121,7 +121,8 @@ def triage(argv: list[str]) -> tuple[int, str]:
     try:
         options = parser.parse_args(argv)
     except UsageError as error:
-        return refuse(f'{error}; see tablefull triage --help')
+        reason = f'{error}; see tablefull triage --help'
+        return (3, fields.failure(reason)) if 'json' in argv or '--output=json' in argv else refuse(reason)
     if options.help:
         return 0, parser.format_help().rstrip()
     return main.answer(options)

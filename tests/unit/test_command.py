@@ -159,6 +159,13 @@ def test_triage_has_help_and_refuses_bad_arguments_in_one_line() -> None:
         assert text.startswith('TABLEFULL UNKNOWN - ') and text.endswith('see tablefull triage --help')
 
 
+@pytest.mark.parametrize('name', ['triage', 'top'])
+def test_bad_arguments_of_who_asks_for_an_object_are_one(name: str) -> None:
+    for asked in (['--output', 'json'], ['--output=json']):
+        status, text = answer([name, *asked, '--frobnicate'])
+        assert status == 3 and text.startswith('{"schema":1,') and '--frobnicate' in text.partition('"error":')[2]
+
+
 def test_triage_of_nothing_is_unknown_in_either_form(tmp_path: Path) -> None:
     status, text = answer(['triage', '--root', str(tmp_path)])
     assert status == 3 and text.startswith('TRIAGE UNKNOWN - cannot read ') and '\n' not in text

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> NoReturn:
     except KeyboardInterrupt:
         code, output = 130, ''
     except Exception as error:  # noqa: BLE001  # the promise: one clear line, nothing on standard error
-        code, output = failure(f'internal error: {type(error).__name__}: {error}', '', '--output=json' in argv)
+        code, output = failure(f'internal error: {type(error).__name__}: {error}', '', _as_json(argv))
     leave(code, output.encode('ascii', 'backslashreplace').decode('ascii'))
 
 
@@ -49,7 +49,7 @@ def answer(argv: list[str]) -> tuple[int, str]:
         if options.sample == 0:
             raise ValueError('--sample: nothing can be told from none')
     except ValueError as error:
-        return 3, clean(f'TABLEFULL UNKNOWN - {error}')
+        return failure(str(error), '', _as_json(argv))
     as_json = options.output == 'json'
     try:
         check_root(options.root)
@@ -76,6 +76,11 @@ def answer(argv: list[str]) -> tuple[int, str]:
     if as_json:
         return 0, encode({'schema': 1, 'version': __version__, **fields(seen, owned, options)})
     return 0, screen(seen, owned, options)
+
+
+def _as_json(argv: list[str]) -> bool:
+    """Whether options that could not be read ask for it."""
+    return 'json' in argv or '--output=json' in argv
 
 
 def failure(reason: str, grant: str, as_json: bool) -> tuple[int, str]:

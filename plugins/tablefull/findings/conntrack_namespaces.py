@@ -109,6 +109,8 @@ def _reasons(namespaces: Namespaces) -> Iterator[str]:
     if namespaces.hidden:
         processes = quantity(namespaces.hidden, 'process', 'processes')
         yield f'{processes} whose namespace this user may not see'
+    if namespaces.withheld:
+        yield namespaces.withheld
     if namespaces.unvisited:
         yield f'{quantity(namespaces.unvisited, "process", "processes")} not looked at: no time left'
     if namespaces.empty:

@@ -11,7 +11,7 @@ import os
 import time
 
 from tablefull.readers.files import ReadError, below, is_live, read_bytes, read_optional
-from tablefull.readers.statistics import parse_statistics
+from tablefull.readers.statistics import parse_hexadecimal, parse_statistics
 from tablefull.record import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _LONGEST_NAME = 64
 _HEAD = 1024
 # Where named namespaces are mounted, with processes in them or without.
 _NAMED = ('/run/netns', '/run/docker/netns')
+# PROC_PID_INIT_INO of include/linux/proc_ns.h.
+_FIRST_PID_NAMESPACE = 'pid:[4026531836]'
 
 
 class Table(NamedTuple):
@@ -68,6 +70,7 @@ class Namespaces(NamedTuple):
     hidden     processes whose namespace could not be seen
     unvisited  processes that were not looked at, for time was out
     empty      names of namespaces without a process that can be seen; None where they cannot be told apart
+    withheld   why /proc does not list all processes, '' when it does as far as one can tell
     """
 
     seen: int
@@ -77,6 +80,7 @@ class Namespaces(NamedTuple):
     hidden: int = 0
     unvisited: int = 0
     empty: tuple[str, ...] | None = ()
+    withheld: str = ''
 
 
 def read_namespaces(root: str = '/', seconds: float = 1.0) -> Namespaces:
@@ -90,6 +94,7 @@ def read_namespaces(root: str = '/', seconds: float = 1.0) -> Namespaces:
     largest: list[tuple[int, int, int]] = []
     entries = seen = unread = hidden = unvisited = 0
     processes = _processes(root)
+    withheld = _withheld(root, processes)
     for number, pid in enumerate(processes):
         if number % _AT_ONCE == 0 and time.monotonic() >= ends:
             unvisited = len(processes) - number
@@ -121,9 +126,9 @@ def read_namespaces(root: str = '/', seconds: float = 1.0) -> Namespaces:
     )
     # Without the inode of each, a mounted namespace may be one of those that were seen.
     found = set(inodes.values())
-    told_apart = '' not in found and not unvisited and not hidden
+    told_apart = '' not in found and not unvisited and not hidden and not withheld
     empty = tuple(_without_process(root, found)) if told_apart else None
-    return Namespaces(seen, entries, tables, unread, hidden, unvisited, empty)
+    return Namespaces(seen, entries, tables, unread, hidden, unvisited, empty, withheld)
 
 
 def can_be_seen(root: str) -> bool:
@@ -142,6 +147,24 @@ def _processes(root: str) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
+def _withheld(root: str, processes: list[int]) -> str:
+    # A tree of files has no such link, and only those processes that somebody put there.
+    if not os.path.lexists(below(root, '/proc/self')):
+        return ''
+    if processes[:1] != [1]:
+        return 'processes of other users, which /proc does not list (hidepid)'
+    if is_live(root) and _pid_namespace(root) not in ('', _FIRST_PID_NAMESPACE):
+        return 'processes outside of this PID namespace'
+    return ''
+
+
+def _pid_namespace(root: str) -> str:
+    try:
+        return os.readlink(below(root, '/proc/self/ns/pid'))
+    except OSError:
+        return ''
+
+
 def _identity(root: str, pid: str) -> int | None:
     """What two processes of one namespace have in common; None for one that is gone. Raises ReadError if hidden."""
     try:
@@ -156,8 +179,8 @@ def _entries(root: str, pid: int) -> int | None:
     """Entries, from the first line of the statistics."""
     try:
         lines = read_bytes(root, f'/proc/{pid}/net/stat/nf_conntrack', _HEAD).split(b'\n')
-        return int(lines[1].split()[0], 16)
-    except (OSError, ReadError, IndexError, ValueError):
+        return parse_hexadecimal(lines[1].split()[0].decode('ascii', 'replace'), '')
+    except (OSError, ReadError, IndexError):
         return None
 
 

@@ -95,6 +95,25 @@ def test_what_may_not_be_seen_is_counted(tmp_path: Path, monkeypatch: pytest.Mon
     assert (found.seen, found.hidden, found.empty) == (1, 1, None)
 
 
+def test_processes_that_proc_does_not_list_are_told(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path, {700: 90})
+    assert read_namespaces(root).withheld == ''
+    # On a host that is mounted, and hides the processes of others, there is not even the first one.
+    (tmp_path / 'proc/self').symlink_to('700')
+    found = read_namespaces(root)
+    assert ('hidepid' in found.withheld, found.empty) == (True, None)
+    (tmp_path / 'proc/1').mkdir()
+    assert read_namespaces(root).withheld == ''
+
+
+def test_a_pid_namespace_shows_its_own_processes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    links = {'/proc/self/ns/pid': 'pid:[4026532999]'}
+    monkeypatch.setattr(namespaces.os, 'readlink', lambda path: links.get(path, 'net:[1]'))
+    assert 'PID namespace' in read_namespaces('/').withheld
+    links['/proc/self/ns/pid'] = 'pid:[4026531836]'
+    assert read_namespaces('/').withheld == ''
+
+
 def test_a_name_without_a_process_is_told(tmp_path: Path) -> None:
     root = namespaces_tree(tmp_path, {700: 90})
     (tmp_path / 'run/netns').mkdir(parents=True)
@@ -110,7 +129,9 @@ def test_without_proc_there_is_nothing_to_see(tmp_path: Path) -> None:
         read_namespaces(str(tmp_path))
 
 
-@pytest.mark.parametrize('text', ['', 'entries\n', 'entries\nzz 1\n', '\0', 'entries\n\n'])
+@pytest.mark.parametrize(
+    'text', ['', 'entries\n', 'entries\nzz 1\n', '\0', 'entries\n\n', 'entries\n-5 1\n', f'entries\n{"f" * 900} 1\n']
+)
 def test_statistics_that_are_none_are_not_read_as_none(tmp_path: Path, text: str) -> None:
     root = namespaces_tree(tmp_path, {700: 90})
     (tmp_path / 'proc/700/net/stat/nf_conntrack').write_text(text)

@@ -88,7 +88,7 @@ def _default_route(facts: Facts) -> Cause:
         'default-route-wrong',
         findings[0].summary,
         'certain' if not outside else 'probable',
-        'the route says so, and neighbours from all over the Internet are in the table'
+        'the route says so, and neighbours outside every connected network are in the table'
         if foreign
         else 'the route says so'
         if not outside
@@ -129,7 +129,7 @@ def _silent(facts: Facts) -> Cause:
         facts.found('neighbour-gateway-unresolved')[0].summary,
         'certain',
         'the kernel asked for it and had no answer',
-        ('the gateway is down, unplugged or elsewhere, or the address is wrong', 'nothing beyond this network answers'),
+        ('the gateway is down, unplugged or elsewhere, or the address is wrong', 'what is sent to it goes nowhere'),
         facts.evidence('neighbour-gateway-unresolved'),
         facts.codes('neighbour-gateway-unresolved'),
         'neighbour-gateway-unresolved',
@@ -187,7 +187,9 @@ def _scanned(facts: Facts) -> Cause:
         'neighbour-unresolved',
         (
             Step('ip neigh show nud failed nud incomplete', _READS),
-            Step('tcpdump -n -c 50 arp', 'nothing; the interface listens to everything for as long as it runs'),
+            Step(
+                'tcpdump -n -c 50 arp or icmp6', 'nothing; the interface listens to everything for as long as it runs'
+            ),
             *_raise_limit(facts),
         ),
         ('keep scanners out of the network, or behind an access list', 'a smaller on-link prefix'),

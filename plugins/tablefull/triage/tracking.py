@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Since then a rule switches the hooks on, and loading alone tracks nothing: commit 0c66dc1ea3f0.
 _ON_DEMAND = (4, 10)
+# Until then the targets SNAT and DNAT were part of iptable_nat, so that a rule of theirs that is gone left no trace.
+_TARGETS_APART = (3, 8)
 _DAMAGE = ('conntrack-table-full', 'conntrack-usage-high', 'conntrack-full-soon')
 _FAILED_RUN = ('ferm-start-failed', 'ferm-failure-hidden')
 _LOADED = ('modules-tracking', 'modules-unexpected', 'modules-nat-left-behind', 'modules-owner')
@@ -108,9 +110,9 @@ def _by_listing(facts: Facts, seen: Seen, tables: list[str]) -> Cause:
     return Cause(
         'tracking-by-listing',
         f'connection tracking came with a listing of the nat table; {tracking(seen).reason}',
-        'probable' if used or seen.owners else 'certain',
-        'no NAT rule is there or ever was: none of the modules such a rule loads'
-        + (', but a rule asks for tracking by now' if used else ''),
+        'probable',
+        f'{_no_nat_rule(seen)}; an empty table that was restored leaves the same'
+        + (', and a rule asks for tracking by now' if used else ''),
         tuple(chain),
         (
             ', '.join(f'{name}: no reference' for name in tables),
@@ -120,13 +122,24 @@ def _by_listing(facts: Facts, seen: Seen, tables: list[str]) -> Cause:
         ),
         (*facts.codes(*_LOADED, 'conntrack-loaded'), *damage),
         'modules-nat-left-behind',
-        (*_raise_first(facts, damage), *unload_steps(seen)),
+        (*_raise_first(facts, damage), *_unload_unless_needed(seen, bool(used or seen.owners))),
         (
             *keep_out(seen),
             'look with iptables-save without -t, or at /proc/net/ip_tables_names: neither loads anything',
         ),
         tuple(against),
     )
+
+
+def _unload_unless_needed(seen: Seen, used: bool, names: list[str] | None = None) -> Iterator[Step]:
+    for step in unload_steps(seen, names):
+        yield step._replace(effect=f'only if nothing here is meant to track: {step.effect}') if used else step
+
+
+def _no_nat_rule(seen: Seen) -> str:
+    if seen.release >= _TARGETS_APART:
+        return 'no module is there that a NAT rule would have loaded'
+    return 'no NAT rule is there, nor the module of MASQUERADE; SNAT and DNAT had none of their own before Linux 3.8'
 
 
 def _needed(facts: Facts, seen: Seen) -> Cause:
@@ -164,6 +177,9 @@ def _left_behind(facts: Facts, seen: Seen, names: list[str]) -> Iterator[Cause]:
         # They are of the run that failed.
         return
     beside = held(seen)
+    # Rules of ferm that are gone for now ask for the same modules when they come back.
+    users = [f'{owner} works here and may need them' for owner in seen.owners]
+    users += ['ferm is here, and may ask for them when its rules come back'] if facts.ferm and not beside else []
     damage = facts.codes(*_DAMAGE) if tracking(seen).state == 'active' and not beside else ()
     nat = _nat_rules(seen) or [name for name in NAT_TABLES if name in names]
     what = 'NAT rules' if nat else 'rules with states'
@@ -191,9 +207,12 @@ def _left_behind(facts: Facts, seen: Seen, names: list[str]) -> Iterator[Cause]:
         ),
         (*facts.codes(*(('modules-nat-left-behind',) if beside else _LOADED)), *damage),
         'modules-nat-left-behind',
-        (*_raise_first(facts, damage), *unload_steps(seen, _unused_nat(seen) if beside else None)),
+        (
+            *_raise_first(facts, damage),
+            *_unload_unless_needed(seen, bool(users), _unused_nat(seen) if beside else None),
+        ),
         ('unload the modules in the script that removes the rules', *keep_out(seen)),
-        tuple(f'{owner} works here and may need them' for owner in seen.owners),
+        tuple(users),
     )
 
 
@@ -248,7 +267,7 @@ def _table(facts: Facts, seen: Seen) -> Iterator[Cause]:
         facts.codes('modules-unexpected'),
         'modules-unexpected',
         tuple(
-            Step(line.partition('  # ')[0], 'nothing: no rule is in these tables')
+            Step(line.partition('  # ')[0], 'ends a policy of DROP, if a table has one; no rule is in them')
             for line in commands(plan, seen.modules.loaded)
         ),
         ('look with iptables-save without -t, which loads no table',),

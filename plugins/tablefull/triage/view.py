@@ -29,13 +29,18 @@ def judge(facts: Facts) -> Iterator[Cause]:
 
 def _restricted(facts: Facts, inside: bool) -> Cause:
     evidence = [*facts.evidence(*_HIDDEN)]
+    certain = inside or bool(facts.codes('conntrack-hidden'))
     if inside:
         evidence.insert(0, '/proc/sys/net/nf_conntrack_max is not there: only the first network namespace has it')
     return Cause(
         'view-restricted',
-        'this is not the host: what is seen belongs to one network or user namespace',
-        'certain',
-        'the kernel shows these files in the first namespace alone',
+        'this is not the host: what is seen belongs to one network or user namespace'
+        if certain
+        else 'the neighbour tables cannot be seen whole: perhaps this is not the host',
+        'certain' if certain else 'possible',
+        'the kernel shows these files in the first namespace alone'
+        if certain
+        else 'the first namespace alone has these files; a tree may lack them for another reason',
         (
             'triage runs in a container, or on a tree captured in one',
             'counts are those of this namespace, limits those of the host',

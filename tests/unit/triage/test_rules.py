@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tablefull.findings import conntrack_seen, module_state
+from tablefull.findings import conntrack_seen, ferm_seen, module_state
 from tablefull.findings.finding import Finding
 from tablefull.findings.rates import Sample
 from tablefull.readers.conntrack import Conntrack
+from tablefull.readers.ferm import Configuration, Settings
 from tablefull.readers.modules import Modules, parse_modules
 from tablefull.triage.cause import Cause
 from tablefull.triage.facts import Facts
@@ -28,7 +29,7 @@ def facts(
     *findings: tuple[str, Finding],
     entries: int = 0,
     release: tuple[int, int] = (6, 1),
-    owners: str = '',
+    owners: tuple[str, ...] = (),
 ) -> Facts:
     table = Conntrack(True, entries, 1000, 1000, first_namespace=True)
     seen = module_state.Seen(loaded, table, release=release, owners=owners)
@@ -49,7 +50,24 @@ LISTED = ('iptable_nat 0 -', 'nf_nat 1 iptable_nat,', 'nf_conntrack 1 nf_nat,')
 def test_a_listed_table_is_one_that_brought_the_tracker() -> None:
     listed = facts(modules(*LISTED), UNEXPECTED, LEFT)
     assert named(listed) == ['tracking-by-listing']
-    assert first(listed).confidence == 'certain'
+    # An empty table that a firewall script restores leaves the same traces.
+    assert first(listed).confidence == 'probable'
+    assert not any('only if' in step.effect for step in first(listed).steps)
+
+
+def test_a_listing_is_told_for_what_the_kernel_lets_it_be_told_by() -> None:
+    new = first(facts(modules(*LISTED), UNEXPECTED, LEFT, release=(3, 8)))
+    old = first(facts(modules(*LISTED), UNEXPECTED, LEFT, release=(3, 7)))
+    assert 'a NAT rule would have loaded' in new.because
+    assert 'SNAT and DNAT had none of their own before Linux 3.8' in old.because
+
+
+def test_who_uses_tracking_by_now_is_not_told_to_unload_it_without_a_word() -> None:
+    lines = ('xt_conntrack 1 -', 'iptable_nat 0 -', 'nf_nat 1 iptable_nat,', 'nf_conntrack 2 xt_conntrack,nf_nat,')
+    for given in (facts(modules(*lines), TRACKING, LEFT), facts(modules(*LISTED), LEFT, owners=('Docker',))):
+        unloading = [step for step in first(given).steps if step.run.startswith(('rmmod', 'iptables'))]
+        assert unloading
+        assert all(step.effect.startswith('only if nothing here is meant to track: ') for step in unloading)
 
 
 def test_a_rule_that_came_later_makes_it_probable_and_stands_against_it() -> None:
@@ -121,6 +139,26 @@ def test_an_owner_speaks_against_a_listing() -> None:
 def test_what_cannot_be_unloaded_is_said() -> None:
     permanent = facts(modules(*LISTED[:2], 'nf_conntrack 1 nf_nat,[permanent],'), UNEXPECTED)
     assert any('only a reboot' in step.effect for step in first(permanent).steps)
+
+
+def test_modules_of_ferm_are_not_unloaded_behind_its_back() -> None:
+    stopped = facts(modules('xt_conntrack 0 -', 'nf_conntrack 1 xt_conntrack,'), UNEXPECTED)
+    alone = first(stopped)
+    beside = first(stopped._replace(ferm=ferm_seen.Seen(None, 'unseen', Settings(True), Configuration(True))))
+    assert [alone.code, beside.code] == ['tracking-left-behind'] * 2
+    assert not alone.against and not any('only if' in step.effect for step in alone.steps)
+    assert beside.against == ('ferm is here, and may ask for them when its rules come back',)
+    assert all('only if nothing here is meant to track' in step.effect for step in beside.steps)
+
+
+def test_neighbour_tables_that_are_not_there_are_no_proof_of_a_container() -> None:
+    missing = ('neighbour', Finding('neighbour-tables-missing', 'unknown', 'none', ('arp_cache is not there',)))
+    host = facts(Modules({}, True, frozenset(), True), missing)
+    assert (first(host).code, first(host).confidence) == ('view-restricted', 'possible')
+    assert host.conntrack is not None
+    table = host.conntrack.table._replace(first_namespace=False)
+    inside = host._replace(conntrack=host.conntrack._replace(table=table))
+    assert (first(inside).code, first(inside).confidence) == ('view-restricted', 'certain')
 
 
 def test_a_cause_that_is_merely_possible_comes_behind_one_that_is_known() -> None:

@@ -66,7 +66,7 @@ def usage_breach(seen: Seen, severity: str, value: float, limits: str) -> Findin
         severity,
         f'{number(value)} % of the connection tracking table in use ({table.entries} of {table.maximum}){pace}',
         (f'usage {number(value)} % is outside {limits or "0:"}',),
-        (*raise_limit(table, seen.release), *persist(table, 2 * (table.limit or 0))),
+        (*raise_limit(table, seen.release), *persist(table, 2 * (table.limit or 0), seen.limit_file)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tablefull.findings.conntrack_remedy import PRELOAD, key_of_maximum, persist, resize_hash
+from tablefull.findings.conntrack_remedy import PRELOAD, file_of_limit, key_of_maximum, persist, resize_hash
 from tablefull.findings.finding import Finding
 from tablefull.readers.conntrack import Conntrack
 from tablefull.readers.sysctl_d import Sysctls, parse_value
@@ -11,7 +11,7 @@ from tablefull.record import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAXIMUM = ('net.netfilter.nf_conntrack_max', 'net.nf_conntrack_max', 'net.ipv4.netfilter.ip_conntrack_max')
+MAXIMUM = ('net.netfilter.nf_conntrack_max', 'net.nf_conntrack_max', 'net.ipv4.netfilter.ip_conntrack_max')
 
 # What the kernel itself derives max from when nobody sets it: one entry a bucket (>= 5.15), four (before), eight with
 # an explicit hashsize= (all versions). nf_conntrack_init_start(). Distributions took the one back into 5.14.
@@ -28,17 +28,21 @@ def configuration(
     """
     if not table.first_namespace or not sysctls.present or table.maximum is None or not table.buckets:
         return
-    configured = sysctls.last(*_MAXIMUM)
+    configured = sysctls.last(*MAXIMUM)
     wanted = parse_value(configured.value) if configured is not None else None
     if configured is not None and wanted is not None:
         if table.maximum != wanted:
             yield _differs(table, wanted, configured.path, release)
     elif table.maximum > 0 and not _is_own_choice(table, release):
+        but = ' that can be read' if sysctls.unread else ''
         yield Finding(
             'conntrack-configuration-lost-at-boot',
             'info',
-            f'the running limit of {table.maximum} entries is configured nowhere: a reboot forgets it',
-            (f'no {_MAXIMUM[0]} in sysctl.d; {table.buckets} buckets',),
+            f'the running limit of {table.maximum} entries is configured nowhere{but}: a reboot forgets it',
+            (
+                f'no {MAXIMUM[0]} in sysctl.d; {table.buckets} buckets',
+                *(f'{path}: unreadable' for path in sysctls.unread),
+            ),
             persist(table, table.maximum),
         )
     size = parse_value(hashsize or '')
@@ -73,7 +77,7 @@ def _differs(table: Conntrack, wanted: int, path: str, release: tuple[int, int])
             'info',
             f'nf_conntrack_max is {running}, raised since from the {wanted} that is configured',
             evidence,
-            persist(table, running) if running > 0 else (),
+            persist(table, running, file_of_limit(path)) if running > 0 else (),
         )
     reason = 'the module was loaded after the setting' if _is_own_choice(table, release) else 'lowered since'
     return Finding(

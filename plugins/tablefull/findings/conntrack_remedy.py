@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from tablefull.readers.conntrack import Conntrack
 
+OWN_FILE = '/etc/sysctl.d/90-conntrack.conf'
+# Behind whatever has a number.
+_LAST_FILE = '/etc/sysctl.d/zz-conntrack.conf'
+
 # systemd-sysctl runs before anybody has loaded the module, finds no such key, and says nothing.
 PRELOAD = 'echo nf_conntrack > /etc/modules-load.d/conntrack.conf  # or the setting comes before the module, in vain'
 
@@ -29,9 +33,25 @@ def resize_hash(table: Conntrack, buckets: int) -> str:
     return f'echo {buckets} > /sys/module/{"ip" if table.legacy else "nf"}_conntrack/parameters/hashsize'
 
 
-def persist(table: Conntrack, maximum: int) -> tuple[str, ...]:
-    """Commands that write a limit down so that the next boot has it."""
-    return (f'echo "{key_of_maximum(table)} = {maximum}" >> /etc/sysctl.d/90-conntrack.conf', PRELOAD)
+def file_of_limit(configured: str) -> str:
+    """Where a line sets the limit when `configured` ('' for none) is the file that does so now.
+
+    Files apply in the order of their names whatever their directory, /etc/sysctl.conf last, and the last line counts.
+    """
+    if configured.startswith('/etc/'):
+        return configured
+    return OWN_FILE if configured.rpartition('/')[2] < OWN_FILE.rpartition('/')[2] else _LAST_FILE
+
+
+def persist(table: Conntrack, maximum: int, file: str = OWN_FILE) -> tuple[str, ...]:
+    """Commands that write a limit down so that the next boot has it; see file_of_limit()."""
+    return (f'echo "{key_of_maximum(table)} = {maximum}" >> {_quoted(file)}', PRELOAD)
+
+
+def _quoted(path: str) -> str:
+    """As one word of a shell. shlex imports re."""
+    plain = all(letter.isalnum() or letter in '/._-+@' for letter in path)
+    return path if plain else "'" + path.replace("'", "'\\''") + "'"
 
 
 def persist_hash(table: Conntrack, buckets: int, release: tuple[int, int]) -> tuple[str, ...]:

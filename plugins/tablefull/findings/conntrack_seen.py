@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tablefull.findings.conntrack_remedy import OWN_FILE
 from tablefull.findings.rates import Sample, change_rate, growth, oldest, previous, rate
 from tablefull.findings.wording import duration
 from tablefull.readers.conntrack import Conntrack
@@ -34,6 +35,7 @@ class Seen(NamedTuple):
     log_gap  why the kernel log could not be read, '' when it was
     release  of the kernel, (major, minor)
     namespaces  the tables of all network namespaces; None when nobody asked for them
+    limit_file  where to write a limit down for the next boot
     """
 
     table: Conntrack
@@ -44,6 +46,7 @@ class Seen(NamedTuple):
     log_gap: str = ''
     release: tuple[int, int] = (0, 0)
     namespaces: Namespaces | None = None
+    limit_file: str = OWN_FILE
 
     @property
     def before(self) -> Sample | None:

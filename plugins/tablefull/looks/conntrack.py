@@ -6,8 +6,9 @@ import time
 
 from tablefull.findings import conntrack as rules
 from tablefull.findings import conntrack_namespaces as namespaces
-from tablefull.findings.conntrack_configuration import configuration
+from tablefull.findings.conntrack_configuration import MAXIMUM, configuration
 from tablefull.findings.conntrack_loss import lost
+from tablefull.findings.conntrack_remedy import file_of_limit
 from tablefull.findings.conntrack_seen import COUNTERS, Seen, sample_of
 from tablefull.findings.rates import LOST, content_of, samples_from
 from tablefull.findings.wording import number, quantity, shown
@@ -94,7 +95,10 @@ def look(
     if table.first_namespace:
         # What is configured for the next boot is the host's.
         hashsize = module_options((modprobe or read_modprobe)(options.root), 'nf_conntrack').get('hashsize')
-        findings += configuration(table, read_sysctls(options.root), hashsize, seen.release)
+        sysctls = read_sysctls(options.root)
+        findings += configuration(table, sysctls, hashsize, seen.release)
+        configured = sysctls.last(*MAXIMUM)
+        seen = seen._replace(limit_file=file_of_limit(configured.path if configured is not None else ''))
     # Last of all: a run that dies on the way has consumed no loss.
     new.counters[LOST] = (lost(findings, seen),)
     findings += memory.save(content_of(boot, samples, new))

@@ -139,7 +139,7 @@ def _lowered(facts: Facts, seen: Seen) -> Cause:
         facts.codes(*_FULL),
         'conntrack-usage-high',
         raise_steps(facts),
-        tuple(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0))),
+        tuple(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0), seen.limit_file)),
         ('drop has not grown since boot: nobody has asked for a new connection yet',)
         if total(seen, 'drop') == 0
         else (),
@@ -179,7 +179,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
             *_look_first(facts),
         ),
         (
-            *(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0))),
+            *(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0), seen.limit_file)),
             'let dead connections go sooner: net.netfilter.nf_conntrack_tcp_timeout_established = 86400',
             'a limit for each client: connlimit in the firewall, or in the program that serves them',
         ),

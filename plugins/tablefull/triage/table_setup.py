@@ -117,7 +117,7 @@ def _not_kept(facts: Facts, seen: Seen, lost: tuple[Finding, ...], codes: tuple[
         tuple(dict.fromkeys(codes)),
         'conntrack-configuration-lost-at-boot',
         steps_of(
-            (*persist(table, wanted), *persist_hash(table, table.buckets or 0, seen.release)),
+            (*persist(table, wanted, seen.limit_file), *persist_hash(table, table.buckets or 0, seen.release)),
             'nothing: for the next boot',
         ),
         ('write a limit down at once when raising it, and the size of its hash',),

@@ -7,6 +7,7 @@ import pytest
 from tablefull.findings import conntrack as rules
 from tablefull.findings.conntrack_configuration import configuration
 from tablefull.findings.conntrack_loss import lost
+from tablefull.findings.conntrack_remedy import file_of_limit
 from tablefull.findings.conntrack_seen import Seen, sample_of
 from tablefull.findings.finding import Finding
 from tablefull.findings.rates import LOST, Sample
@@ -266,6 +267,33 @@ def test_a_limit_that_something_raised_since_is_no_alarm_and_is_not_to_be_lowere
     (finding,) = configuration(table(maximum=1048576), configured('524288'), None)
     assert finding.severity == 'info'
     assert '1048576' in finding.remedy[0] and not any('524288' in line for line in finding.remedy)
+
+
+@pytest.mark.parametrize(
+    ('path', 'file'),
+    [
+        ('/etc/sysctl.d/10-site.conf', '/etc/sysctl.d/10-site.conf'),
+        ('/etc/sysctl.d/99-limits.conf', '/etc/sysctl.d/99-limits.conf'),
+        ('/etc/sysctl.conf', '/etc/sysctl.conf'),
+        ('/usr/lib/sysctl.d/50-default.conf', '/etc/sysctl.d/90-conntrack.conf'),
+        ('/usr/lib/sysctl.d/99-vendor.conf', '/etc/sysctl.d/zz-conntrack.conf'),
+        ('/etc/sysctl.d/a; reboot #.conf', "'/etc/sysctl.d/a; reboot #.conf'"),
+        ("/etc/sysctl.d/o'brien.conf", "'/etc/sysctl.d/o'\\''brien.conf'"),
+    ],
+)
+def test_a_limit_is_written_where_it_wins(path: str, file: str) -> None:
+    setting = Setting('net.netfilter.nf_conntrack_max', '524288', path)
+    (finding,) = configuration(table(maximum=1048576), sysctls(setting), None)
+    assert finding.remedy[0] == f'echo "net.netfilter.nf_conntrack_max = 1048576" >> {file}'
+    full = seen(table(900, 1000))._replace(limit_file=file_of_limit(path))
+    assert rules.usage_breach(full, 'critical', 90.0, '90').remedy[-2].endswith(f' >> {file}')
+
+
+def test_a_limit_that_may_stand_in_a_file_nobody_could_read_is_not_said_to_stand_nowhere() -> None:
+    closed = sysctls()._replace(unread=('/etc/sysctl.d/99-limits.conf',))
+    (finding,) = configuration(table(maximum=5000), closed, None)
+    assert 'configured nowhere that can be read' in finding.summary
+    assert '/etc/sysctl.d/99-limits.conf: unreadable' in finding.evidence
 
 
 def test_a_limit_raised_by_hand_is_said_to_be_lost_at_a_reboot() -> None:

@@ -57,11 +57,16 @@ def judge(facts: Facts) -> Iterator[Cause]:
         yield _elsewhere(facts, seen)
     if facts.found(*_FULL, check='conntrack'):
         limit, entries = seen.table.limit, seen.table.entries
-        yield _lowered(facts, seen) if limit and entries and entries > limit else _too_low(facts, seen)
+        yield _lowered(facts, seen) if limit and entries and entries > limit + _passing(seen) else _too_low(facts, seen)
     if facts.codes('conntrack-drops'):
         yield _below_limit(facts)
     if facts.codes('conntrack-expectation-table-full'):
         yield _helpers(facts, seen)
+
+
+def _passing(seen: Seen) -> int:
+    """Entries beyond the limit that a full table can have: each CPU counts one before it is refused."""
+    return 64 if seen.table.statistics is None else len(seen.table.statistics.rows)
 
 
 def level(seen: Seen) -> str:

@@ -161,6 +161,12 @@ def test_neighbour_tables_that_are_not_there_are_no_proof_of_a_container() -> No
     assert (first(inside).code, first(inside).confidence) == ('view-restricted', 'certain')
 
 
+def test_a_few_entries_beyond_the_limit_are_packets_that_are_being_refused() -> None:
+    # __nf_conntrack_alloc() counts before it compares, on each CPU.
+    assert named(facts(Modules({}, True, frozenset(), True), FULL, entries=1003)) == ['limit-too-low']
+    assert named(facts(Modules({}, True, frozenset(), True), FULL, entries=1500)) == ['limit-below-entries']
+
+
 def test_a_cause_that_is_merely_possible_comes_behind_one_that_is_known() -> None:
     causes = join(facts(modules('nf_conntrack 0 -'), UNEXPECTED, FULL, entries=1000))
     assert [(cause.code, cause.confidence) for cause in causes] == [

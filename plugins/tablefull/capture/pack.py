@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shlex
 import tarfile
 import time
 
@@ -42,7 +43,7 @@ def answer(options: Any) -> tuple[int, str]:
     lines += [f'not read: {clean(reason)}' for reason in found.unread]
     lines += [f'cut off: {clean(path)}' for path in found.cut]
     lines.append('It tells of addresses, routes, firewall and kernel log of this host: docs/captured-trees.md#privacy')
-    lines.append(f'tablefull triage --capture {clean(options.file)}')
+    lines.append(f'tablefull triage --capture {clean(shlex.quote(options.file))}')
     return 0, '\n'.join(lines)
 
 

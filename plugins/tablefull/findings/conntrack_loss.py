@@ -13,6 +13,8 @@ from tablefull.record import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Percent. A table that was full holds more for a while, whatever limit it was given since.
+_NEARLY_EMPTY = 5.0
 # From here on the kernel names the namespace of a full table, unless it is the first one.
 _NAMES_NAMESPACES = (6, 18)
 # Since then one clash on insertion raises drop as well as insert_failed.
@@ -47,7 +49,7 @@ def refused(seen: Seen, since: float) -> Iterator[Finding]:
     elif earlier is not None:
         packets, age = earlier
         yield _table_full(seen, f'{quantity(packets, "packet")} refused {duration(age)} ago', counted + lines + level)
-    elif not compared and witnessed and total:
+    elif not compared and witnessed and (total or (total is None and not _nearly_empty(seen))):
         yield _full_before(seen, ours[-1], counted + lines + level)
         return
     elif unexplained > 0:
@@ -116,6 +118,10 @@ def _earlier_loss(seen: Seen, since: float) -> tuple[int, float] | None:
     return None
 
 
+def _nearly_empty(seen: Seen) -> bool:
+    return seen.table.usage is not None and seen.table.usage < _NEARLY_EMPTY
+
+
 def _how_many(dropped: int, unexplained: int) -> str:
     if unexplained:
         return quantity(unexplained, 'packet')
@@ -136,13 +142,18 @@ def _table_full(seen: Seen, loss: str, evidence: tuple[str, ...]) -> Finding:
 
 def _full_before(seen: Seen, event: Event, evidence: tuple[str, ...]) -> Finding:
     age = seen.log.age(event) if seen.log is not None else 0.0
-    usage = f'now at {number(seen.table.usage)} %' if seen.table.usage is not None else 'now without limit'
+    usage = 'how full is not known'
+    if seen.table.maximum is not None:
+        usage = f'now at {number(seen.table.usage)} %' if seen.table.usage is not None else 'now without limit'
+    remedy = 'check_conntrack  # once more: a second run knows whether drop still grows'
+    if seen.table.statistics is None:
+        remedy = 'lsns -t net  # then: nsenter -t PID -n sysctl net.netfilter.nf_conntrack_count'
     return Finding(
         'conntrack-table-full',
         'warning',
         f'a table was full {duration(max(0.0, age))} ago, this one or that of a container; {usage}',
         evidence,
-        ('check_conntrack  # once more: a second run knows whether drop still grows',),
+        (remedy,),
     )
 
 
@@ -175,6 +186,8 @@ def _elsewhere(seen: Seen, event: Event, certain: bool) -> Finding:
     where = f'network namespace {event.subject}' if event.subject else 'another network namespace'
     if certain:
         says = f'table full in {where}, perhaps a container; not in this one'
+    elif seen.table.statistics is None:
+        says = 'the kernel log says "table full", and this table is nearly empty: a container, or conntrackd'
     else:
         says = 'the kernel log says "table full", but no drop was counted here: a container, or conntrackd'
     drops = seen.table.statistics.total('drop') if seen.table.statistics is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tablefull.findings.conntrack_namespaces import worst
 from tablefull.findings.conntrack_remedy import list_entries, persist, raise_limit
-from tablefull.findings.conntrack_seen import Seen
+from tablefull.findings.conntrack_seen import NEARLY_FULL, Seen
 from tablefull.findings.module_state import some
 from tablefull.findings.wording import number
 from tablefull.record import TYPE_CHECKING
@@ -154,27 +154,37 @@ def _lowered(facts: Facts, seen: Seen) -> Cause:
 def _too_low(facts: Facts, seen: Seen) -> Cause:
     table = seen.table
     full = bool(facts.found('conntrack-table-full', check='conntrack'))
-    past = full and all(finding.severity != 'critical' for finding in facts.found('conntrack-table-full'))
+    past = full and all(
+        finding.severity != 'critical' for finding in facts.found('conntrack-table-full', check='conntrack')
+    )
     evidence = facts.evidence(*_FULL, check='conntrack')
     against = []
-    if full and table.usage is not None and table.usage < 100:
+    if full and table.usage is not None and NEARLY_FULL <= table.usage < 100:
         against.append('the count is a little below the limit: entries expire while packets are refused')
     if full and total(seen, 'drop') == 0:
         against.append('the kernel reports a full table, but this namespace has counted no drop')
-    says = f'more connections than the table holds: {table.entries} of {table.maximum}'
+    says, end = f'more connections than the table holds: {table.entries} of {table.maximum}', 'are refused'
+    because = 'counters and the kernel log prove the refusals'
     if past:
-        says = f'the table was full a while ago; now {table.entries} of {table.maximum}'
+        because, end = 'the kernel log tells that a table was full, and nothing that it still is', 'were refused'
+        says = f'a table was full a while ago, this one or that of a container; now {table.entries} of {table.maximum}'
     elif not full:
-        says = f'the table fills up: {table.entries} of {table.maximum}'
+        refused = total(seen, 'drop')
+        because = (
+            f'the level tells; drop {refused} since boot, at some time'
+            if refused
+            else 'the level tells, no refusal yet'
+        )
+        says, end = f'the table fills up: {table.entries} of {table.maximum}', 'will soon be refused'
     return Cause(
         'limit-too-low',
         says,
         'certain' if full and not past else 'probable',
-        'counters and the kernel log prove the refusals' if full and not past else 'the level tells, no refusal yet',
+        because,
         (
             _holders(facts),
             f'{table.entries} of {table.maximum} entries are taken',
-            'packets of new connections are refused' if full else 'soon packets of new connections will be refused',
+            f'packets of new connections {end}',
         ),
         (level(seen), *_needed_by(facts), *(piece for piece in evidence if not level(seen).startswith(piece))),
         facts.codes(*_FULL),
@@ -184,7 +194,10 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
             *_look_first(facts),
         ),
         (
-            *(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0), seen.limit_file)),
+            *(
+                line.partition('  #')[0]
+                for line in (persist(table, 2 * table.limit, seen.limit_file) if table.limit else ())
+            ),
             'let dead connections go sooner: net.netfilter.nf_conntrack_tcp_timeout_established = 86400',
             'a limit for each client: connlimit in the firewall, or in the program that serves them',
         ),

@@ -177,6 +177,14 @@ def test_without_statistics_line_and_level_together_prove_a_full_table() -> None
     missing = 'info conntrack-statistics-missing'
     assert judge(ubuntu, None, FULL_LINE) == ['critical conntrack-table-full', missing]
     assert judge(ubuntu._replace(entries=5), None, FULL_LINE) == ['warning conntrack-table-full-elsewhere', missing]
+    # Room there may be because somebody has just raised the limit: then nobody can tell whose table it was.
+    raised = seen(ubuntu._replace(maximum=4000), None, FULL_LINE)
+    (finding, _) = rules.judge(raised, 900.0)
+    assert (finding.code, finding.severity) == ('conntrack-table-full', 'warning')
+    assert 'this one or that of a container; now at 24.5 %' in finding.summary
+    assert 'second run' not in finding.remedy[0]
+    (finding, *_) = rules.judge(seen(ubuntu._replace(entries=None, maximum=None), None, FULL_LINE), 900.0)
+    assert 'how full is not known' in finding.summary
     assert judge(ubuntu) == [missing]
 
 

@@ -8,6 +8,7 @@ from tablefull.findings.rates import Sample
 from tablefull.readers.conntrack import Conntrack
 from tablefull.readers.ferm import Configuration, Settings
 from tablefull.readers.modules import Modules, parse_modules
+from tablefull.readers.statistics import Statistics
 from tablefull.triage.cause import Cause
 from tablefull.triage.facts import Facts
 from tablefull.triage.join import excused, join, unexplained
@@ -15,6 +16,7 @@ from tablefull.triage.join import excused, join, unexplained
 TRACKING = ('conntrack_modules', Finding('modules-tracking', 'critical', 'tracks', ('entries',)))
 UNEXPECTED = ('conntrack_modules', Finding('modules-unexpected', 'warning', 'loaded', ('modules',)))
 LEFT = ('conntrack_modules', Finding('modules-nat-left-behind', 'warning', 'left', ('nat', 'tables')))
+NONE = Modules({}, True, frozenset(), True)
 FULL = ('conntrack', Finding('conntrack-table-full', 'critical', 'full', ('drop 5',)))
 
 
@@ -113,6 +115,35 @@ def test_a_module_that_only_a_rule_loads_tells_a_removed_rule_from_a_listing() -
     assert named(removed) == ['tracking-left-behind']
 
 
+def test_a_table_that_was_full_before_anybody_looked_is_not_said_to_refuse_packets() -> None:
+    # The check saw room; the line in the log is critical to check_kernel_log for a quarter of an hour all the same.
+    line = ('kernel_log', FULL[1]._replace(evidence=('table full, dropping packet',)))
+    past = ('conntrack', FULL[1]._replace(severity='warning'))
+    cause = next(cause for cause in join(facts(NONE, line, past, entries=300)) if cause.code == 'limit-too-low')
+    assert cause.confidence == 'probable'
+    assert cause.says == 'a table was full a while ago, this one or that of a container; now 300 of 1000'
+    assert cause.chain[-1] == 'packets of new connections were refused'
+    assert not any('a little below' in piece for piece in cause.against)
+
+
+def test_refusals_of_before_are_not_called_none() -> None:
+    high = ('conntrack', Finding('conntrack-usage-high', 'critical', 'high', ('usage',)))
+    given = facts(NONE, high, entries=930)
+    assert given.conntrack is not None
+    assert 'no refusal yet' in first(given).because
+    counted = given.conntrack.table._replace(statistics=Statistics(('entries', 'drop'), ((930, 196),)))
+    seen = given.conntrack._replace(table=counted)
+    assert 'drop 196 since boot' in first(given._replace(conntrack=seen)).because
+
+
+def test_no_limit_is_not_written_down_as_one() -> None:
+    given = facts(NONE, FULL, entries=300)
+    assert given.conntrack is not None
+    table = given.conntrack.table._replace(maximum=0)
+    cause = first(given._replace(conntrack=given.conntrack._replace(table=table)))
+    assert not any('nf_conntrack_max = 0' in piece for piece in cause.prevention)
+
+
 def test_a_program_that_needs_tracking_is_named_and_excuses_it() -> None:
     docker = facts(
         modules('xt_MASQUERADE 1 -', 'nf_conntrack 1 xt_MASQUERADE,'),
@@ -153,7 +184,7 @@ def test_modules_of_ferm_are_not_unloaded_behind_its_back() -> None:
 
 def test_neighbour_tables_that_are_not_there_are_no_proof_of_a_container() -> None:
     missing = ('neighbour', Finding('neighbour-tables-missing', 'unknown', 'none', ('arp_cache is not there',)))
-    host = facts(Modules({}, True, frozenset(), True), missing)
+    host = facts(NONE, missing)
     assert (first(host).code, first(host).confidence) == ('view-restricted', 'possible')
     assert host.conntrack is not None
     table = host.conntrack.table._replace(first_namespace=False)
@@ -163,8 +194,8 @@ def test_neighbour_tables_that_are_not_there_are_no_proof_of_a_container() -> No
 
 def test_a_few_entries_beyond_the_limit_are_packets_that_are_being_refused() -> None:
     # __nf_conntrack_alloc() counts before it compares, on each CPU.
-    assert named(facts(Modules({}, True, frozenset(), True), FULL, entries=1003)) == ['limit-too-low']
-    assert named(facts(Modules({}, True, frozenset(), True), FULL, entries=1500)) == ['limit-below-entries']
+    assert named(facts(NONE, FULL, entries=1003)) == ['limit-too-low']
+    assert named(facts(NONE, FULL, entries=1500)) == ['limit-below-entries']
 
 
 def test_a_cause_that_is_merely_possible_comes_behind_one_that_is_known() -> None:

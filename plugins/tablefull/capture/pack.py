@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import shlex
 import tarfile
 import time
 
 from tablefull import __version__
 from tablefull.capture.collect import Collected, collect
-from tablefull.findings.wording import quantity
+from tablefull.findings.wording import quantity, quoted
 from tablefull.frame.json_text import encode
 from tablefull.frame.option_table import COMMON, Option
 from tablefull.frame.text import clean
@@ -43,7 +42,7 @@ def answer(options: Any) -> tuple[int, str]:
     lines += [f'not read: {clean(reason)}' for reason in found.unread]
     lines += [f'cut off: {clean(path)}' for path in found.cut]
     lines.append('It tells of addresses, routes, firewall and kernel log of this host: docs/captured-trees.md#privacy')
-    lines.append(f'tablefull triage --capture {clean(shlex.quote(options.file))}')
+    lines.append(f'tablefull triage --capture {clean(quoted(options.file))}')
     return 0, '\n'.join(lines)
 
 

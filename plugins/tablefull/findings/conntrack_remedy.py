@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tablefull.findings.wording import quoted
 from tablefull.readers.conntrack import Conntrack
 
 OWN_FILE = '/etc/sysctl.d/90-conntrack.conf'
@@ -45,13 +46,7 @@ def file_of_limit(configured: str) -> str:
 
 def persist(table: Conntrack, maximum: int, file: str = OWN_FILE) -> tuple[str, ...]:
     """Commands that write a limit down so that the next boot has it; see file_of_limit()."""
-    return (f'echo "{key_of_maximum(table)} = {maximum}" >> {_quoted(file)}', PRELOAD)
-
-
-def _quoted(path: str) -> str:
-    """As one word of a shell. shlex imports re."""
-    plain = all(letter.isalnum() or letter in '/._-+@' for letter in path)
-    return path if plain else "'" + path.replace("'", "'\\''") + "'"
+    return (f'echo "{key_of_maximum(table)} = {maximum}" >> {quoted(file)}', PRELOAD)
 
 
 def persist_hash(table: Conntrack, buckets: int, release: tuple[int, int]) -> tuple[str, ...]:

@@ -39,3 +39,9 @@ def shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ', '.join(shown(part) for part in value) or 'none'
     return number(value) if isinstance(value, float) else str(value)
+
+
+def quoted(path: str) -> str:
+    """As one word of a shell. shlex imports re."""
+    plain = all(letter.isalnum() or letter in '/._-+@' for letter in path)
+    return path if plain else "'" + path.replace("'", "'\\''") + "'"

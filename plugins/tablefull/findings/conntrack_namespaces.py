@@ -66,7 +66,7 @@ def refused(seen: Seen) -> Iterator[Finding]:
                 f'drop +{grown} since the previous run, {table.entries} of {seen.table.limit} entries{_called(table)}',
                 *(seen.quote(event) for event in named[-1:]),
             ),
-            (*raise_limit(seen.table, seen.release), f'nsenter -t {table.pid} -n conntrack -L  # who holds it'),
+            (*raise_limit(seen.table, seen.release), f'nsenter -t {table.pid} -n tablefull top  # who holds it'),
         )
 
 
@@ -83,7 +83,7 @@ def usage_breach(seen: Seen, severity: str, value: float, limits: str) -> Findin
         severity,
         f'{number(value)} % of the limit in use in another network namespace: {table.holder}',
         (*evidence, summary(seen.namespaces)),
-        (f'nsenter -t {table.pid} -n conntrack -L  # who holds it', *raise_limit(seen.table, seen.release)),
+        (f'nsenter -t {table.pid} -n tablefull top  # who holds it', *raise_limit(seen.table, seen.release)),
     )
 
 

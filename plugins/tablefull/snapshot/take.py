@@ -77,6 +77,7 @@ class Snapshot:
         found = self.look_around()
         failed = {NAMES[name]: found[name] for name in NAMES if isinstance(found[name], Lost)}
         failed.update([('state', found[name]) for name in ('remember', 'save') if isinstance(found[name], Lost)])
+        failed.update({'kernel': found['kernel']} if isinstance(found['kernel'], Lost) else {})
         verdicts = {
             name: lost_verdict(found[name]) if isinstance(found[name], Lost) else found[name].verdict for name in NAMES
         }

@@ -6,7 +6,7 @@ from tablefull.findings.holders import percent
 from tablefull.record import TYPE_CHECKING
 from tablefull.triage.cause import Cause, Step
 from tablefull.triage.holders import ITSELF, busiest_port, cut_off, heaviest, told, whose
-from tablefull.triage.table import level, raise_steps, total, who
+from tablefull.triage.table import level, lowered, raise_steps, refuses, total, who
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +44,10 @@ def judge(facts: Facts) -> Iterator[Cause]:
     if facts.conntrack is None:
         return
     yield from _flood(facts, facts.conntrack)
-    held, table = facts.held, facts.conntrack.table
-    # More entries than the limit: it was lowered, and nobody holds too many.
-    lowered = table.limit and table.entries and table.entries > table.limit
-    if held is not None and held.unanswered < _MOSTLY and not lowered and facts.found(*_FULL, check='conntrack'):
+    held = facts.held
+    # Below a limit that was lowered nobody holds too many.
+    troubled = facts.found(*_FULL, check='conntrack') and not lowered(facts.conntrack)
+    if held is not None and held.unanswered < _MOSTLY and troubled:
         yield from _one_range(facts, facts.conntrack, held)
 
 
@@ -111,7 +111,9 @@ def _because(measured: bool, seen_in_flows: bool) -> str:
     if measured and seen_in_flows:
         return 'the kernel evicts unanswered entries, and the connections themselves are unanswered'
     if measured:
-        return 'only unanswered entries are evicted; whether they are UDP or TCP the flows tell, not the counters'
+        return (
+            'unanswered entries are evicted, and exchanges as short as those of DNS; of which protocol, the flows tell'
+        )
     if seen_in_flows:
         return 'the connections are unanswered; whether somebody means harm they do not tell'
     return 'counters since boot do not tell when it was'
@@ -159,11 +161,7 @@ def _one_range(facts: Facts, seen: Seen, held: Holders) -> Iterator[Cause]:
     found = heaviest(held)
     if found is None:
         return
-    full, port, place = (
-        bool(facts.found('conntrack-table-full', check='conntrack')),
-        busiest_port(held),
-        whose(held, found),
-    )
+    full, port, place = refuses(facts), busiest_port(held), whose(held, found)
     who_holds = 'this host' if place == ITSELF else found.text
     yield Cause(
         'one-range-holds-table',

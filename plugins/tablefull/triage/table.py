@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _FULL = ('conntrack-table-full', 'conntrack-usage-high', 'conntrack-full-soon', 'conntrack-entries-high')
 _IN_NAMESPACES = ('conntrack-namespace-table-full', 'conntrack-namespace-usage-high')
+# Percent of the limit, the threshold of a warning.
+_HIGH = 80.0
 MEMORY = 'about 400 bytes of memory an entry; gone at the next boot'
 
 
@@ -56,24 +58,33 @@ def judge(facts: Facts) -> Iterator[Cause]:
     if facts.codes('conntrack-table-full-elsewhere', *_IN_NAMESPACES):
         yield _elsewhere(facts, seen)
     if facts.found(*_FULL, check='conntrack'):
-        limit, entries = seen.table.limit, seen.table.entries
-        yield _lowered(facts, seen) if limit and entries and entries > limit + _passing(seen) else _too_low(facts, seen)
+        yield _lowered(facts, seen) if lowered(seen) else _too_low(facts, seen)
     if facts.codes('conntrack-drops'):
         yield _below_limit(facts)
     if facts.codes('conntrack-expectation-table-full'):
         yield _helpers(facts, seen)
 
 
-def _passing(seen: Seen) -> int:
-    """Entries beyond the limit that a full table can have: each CPU counts one before it is refused."""
-    return 64 if seen.table.statistics is None else len(seen.table.statistics.rows)
+def lowered(seen: Seen) -> bool:
+    """Whether there are more entries than a limit lets in; each CPU counts one before it is refused."""
+    passing = 64 if seen.table.statistics is None else len(seen.table.statistics.rows)
+    return bool(seen.table.limit and (seen.table.entries or 0) > seen.table.limit + passing)
+
+
+def refuses(facts: Facts) -> bool:
+    """Whether this table is known to refuse packets now, not just that one did at some time."""
+    return any(finding.severity == 'critical' for finding in facts.found('conntrack-table-full', check='conntrack'))
 
 
 def level(seen: Seen) -> str:
     """How full the table is."""
     table = seen.table
     usage = '' if table.usage is None else f' ({number(table.usage)} %)'
-    return f'nf_conntrack_count {table.entries} of nf_conntrack_max {table.maximum}{usage}'
+    return f'nf_conntrack_count {_known(table.entries)} of nf_conntrack_max {_known(table.maximum)}{usage}'
+
+
+def _known(value: int | None) -> str:
+    return 'unknown' if value is None else str(value)
 
 
 def total(seen: Seen, counter: str) -> int | None:
@@ -154,20 +165,19 @@ def _lowered(facts: Facts, seen: Seen) -> Cause:
 def _too_low(facts: Facts, seen: Seen) -> Cause:
     table = seen.table
     full = bool(facts.found('conntrack-table-full', check='conntrack'))
-    past = full and all(
-        finding.severity != 'critical' for finding in facts.found('conntrack-table-full', check='conntrack')
-    )
+    past = full and not refuses(facts)
+    fill = f'{_known(table.entries)} of {_known(table.maximum)}'
     evidence = facts.evidence(*_FULL, check='conntrack')
     against = []
     if full and table.usage is not None and NEARLY_FULL <= table.usage < 100:
         against.append('the count is a little below the limit: entries expire while packets are refused')
     if full and total(seen, 'drop') == 0:
         against.append('the kernel reports a full table, but this namespace has counted no drop')
-    says, end = f'more connections than the table holds: {table.entries} of {table.maximum}', 'are refused'
+    says, end = f'more connections than the table holds: {fill}', 'are refused'
     because = 'counters and the kernel log prove the refusals'
     if past:
         because, end = 'the kernel log tells that a table was full, and nothing that it still is', 'were refused'
-        says = f'a table was full a while ago, this one or that of a container; now {table.entries} of {table.maximum}'
+        says = f'a table was full a while ago, this one or that of a container; now {fill}'
     elif not full:
         refused = total(seen, 'drop')
         because = (
@@ -175,7 +185,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
             if refused
             else 'the level tells, no refusal yet'
         )
-        says, end = f'the table fills up: {table.entries} of {table.maximum}', 'will soon be refused'
+        says, end = f'the table fills up: {fill}', 'will soon be refused'
     return Cause(
         'limit-too-low',
         says,
@@ -183,14 +193,15 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
         because,
         (
             _holders(facts),
-            f'{table.entries} of {table.maximum} entries are taken',
+            f'{fill} entries are taken',
             f'packets of new connections {end}',
         ),
         (level(seen), *_needed_by(facts), *(piece for piece in evidence if not level(seen).startswith(piece))),
         facts.codes(*_FULL),
         'conntrack-table-full' if full else 'conntrack-usage-high',
         (
-            *raise_steps(facts),
+            # A table that was full once, and has room now, needs to be watched first.
+            *(raise_steps(facts) if not past or (table.usage or 0) >= _HIGH else ()),
             *_look_first(facts),
         ),
         (

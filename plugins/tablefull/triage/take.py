@@ -80,6 +80,8 @@ def triage(options: Any, remembering: bool) -> Report:
     pardoned = excused(causes, excusing)
     failed = {NAMES[name]: taken[name] for name in NAMES if isinstance(taken[name], Lost)}
     state = _state(facts, pardoned, bool(failed))
+    if isinstance(taken['kernel'], Lost):
+        failed['kernel'] = taken['kernel']
     return Report(
         state,
         _summary(state, causes, facts, pardoned, [verdict.summary for verdict in verdicts.values()]),

@@ -131,6 +131,11 @@ def _by_listing(facts: Facts, seen: Seen, tables: list[str]) -> Cause:
     )
 
 
+def _comes_back(facts: Facts) -> bool:
+    """Whether ferm was in use here: with the module kept out, its next start would fail."""
+    return facts.ferm is not None and not facts.codes('ferm-never-started')
+
+
 def _unload_unless_needed(seen: Seen, used: bool, names: list[str] | None = None) -> Iterator[Step]:
     for step in unload_steps(seen, names):
         yield step._replace(effect=f'only if nothing here is meant to track: {step.effect}') if used else step
@@ -211,7 +216,7 @@ def _left_behind(facts: Facts, seen: Seen, names: list[str]) -> Iterator[Cause]:
             *_raise_first(facts, damage),
             *_unload_unless_needed(seen, bool(users), _unused_nat(seen) if beside else None),
         ),
-        ('unload the modules in the script that removes the rules', *keep_out(seen)),
+        ('unload the modules in the script that removes the rules', *(() if _comes_back(facts) else keep_out(seen))),
         tuple(users),
     )
 

@@ -4,6 +4,8 @@
 flood.py udp COUNT ADDRESS [SOURCES]    one packet of each of COUNT flows to ADDRESS, ports 20000 and up: no answers
 flood.py tcp COUNT ADDRESS [SOURCES]    COUNT connections to port 8080, which stay open in the background
 flood.py listen ADDRESS                 accepts such connections, in the background
+flood.py talk COUNT ADDRESS [SOURCES]   COUNT conversations over UDP with port 8080: a packet, its answer, a packet
+flood.py echo ADDRESS                   answers these, in the background
 flood.py neighbours COUNT PREFIX        one packet to each of COUNT addresses of PREFIX
 
 SOURCES is a prefix or a range such as 203.0.113.1-14: connections come from its addresses in turn.
@@ -134,6 +136,37 @@ def listen(address: str) -> None:
         kept.append(listener.accept()[0])
 
 
+def talk(count: int, address: str, sources: list[str]) -> None:
+    """Conversations one after the other: what is answered, and then goes on, is offloaded where anything is."""
+    outcomes: collections.Counter[str] = collections.Counter()
+    for number in range(count):
+        with socket.socket(family(address), socket.SOCK_DGRAM) as channel:
+            if sources:
+                channel.bind((sources[number % len(sources)], 0))
+            channel.settimeout(PATIENCE)
+            channel.connect((address, PORT))
+            try:
+                channel.send(b'x')
+                channel.recv(1)
+                channel.send(b'y')
+                channel.recv(1)
+                outcomes['answered'] += 1
+            except OSError as error:
+                outcomes[name_of(error)] += 1
+    told('talk', outcomes)
+
+
+def echo(address: str) -> None:
+    """Send back what comes."""
+    channel = socket.socket(family(address), socket.SOCK_DGRAM)
+    channel.bind((address, PORT))
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    while True:
+        channel.sendto(*channel.recvfrom(2048))
+
+
 def neighbours(count: int, prefix: str) -> None:
     """One packet to each address, so that each becomes a neighbour where the route says it is one."""
     outcomes: collections.Counter[str] = collections.Counter()
@@ -153,12 +186,12 @@ def main() -> None:
     """Entry point."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
     what, *rest = sys.argv[1:]
-    if what == 'listen':
-        listen(rest[0])
+    if what in ('listen', 'echo'):
+        {'listen': listen, 'echo': echo}[what](rest[0])
     elif what == 'neighbours':
         neighbours(int(rest[0]), rest[1])
     else:
-        {'udp': udp, 'tcp': tcp}[what](int(rest[0]), rest[1], addresses(rest[2]) if rest[2:] else [])
+        {'udp': udp, 'tcp': tcp, 'talk': talk}[what](int(rest[0]), rest[1], addresses(rest[2]) if rest[2:] else [])
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""rtnetlink messages for tests: recorded ones, and ones put together where this kernel has no such device."""
+"""netlink messages for tests: recorded ones, and ones put together where this kernel has no such device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ T = TypeVar('T')
 
 
 def recorded(name: str) -> list[bytes]:
-    """The payloads of one dump, taken on 6.18 in a namespace with veth and tun links. Each follows its length."""
+    """The payloads of one dump. Each follows its length.
+
+    Those of rtnetlink were taken on 6.18 in a namespace with veth and tun links. connections-* are of ctnetlink on a
+    router of the incident lab with a flowtable, and beside each lies what /proc/net/nf_conntrack said then; on 7.2
+    with accounting and timestamps.
+    """
     data = (RECORDED / f'{name}.bin').read_bytes()
     payloads = []
     while data:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tablefull.readers.files import ReadError
 from tablefull.readers.flow_listing import parse_flow, read_flows, why_not
-from tablefull.readers.flows import ASSURED, HW_OFFLOAD, OFFLOAD, SEEN_REPLY
+from tablefull.readers.flows import ASSURED, HW_OFFLOAD, OFFLOAD, SEEN_REPLY, flows
+from tests.unit.readers.netlink import RECORDED, recorded
 from tests.unit.readers.trees import tree
 
 FIXTURES = Path(__file__).parents[2] / 'fixtures'
@@ -63,6 +64,21 @@ def test_offloaded_connections_have_neither_timeout_nor_state() -> None:
     offloaded = [flow for flow in read_flows(E6) if flow.status & (OFFLOAD | HW_OFFLOAD)]
     assert offloaded
     assert all(not flow.state and flow.source and flow.destination_port for flow in offloaded)
+
+
+@pytest.mark.parametrize('kernel', ['6.1', '7.2'])
+def test_a_dump_of_ctnetlink_has_the_connections_that_the_listing_of_the_same_moment_has(kernel: str) -> None:
+    listed = [parse_flow(line) for line in (RECORDED / f'connections-{kernel}.listing').read_text().splitlines()]
+    dumped = [flow._replace(status=shown(flow.status)) for flow in flows(recorded(f'connections-{kernel}'), 100)]
+    assert sorted(dumped) == sorted(flow for flow in listed if flow)
+    assert None not in listed
+    offloaded = Counter((flow.protocol, len(flow.source)) for flow in dumped if flow.status & OFFLOAD)
+    assert offloaded == {(6, 4): 4, (6, 16): 2, (17, 4): 3, (17, 16): 2}
+
+
+def shown(status: int) -> int:
+    """The bits of a connection that a listing tells: of an offloaded one not whether it is assured."""
+    return status & (SEEN_REPLY | OFFLOAD | HW_OFFLOAD | (0 if status & OFFLOAD else ASSURED))
 
 
 def test_the_seventh_word_of_a_line_is_the_source_of_tcp_only() -> None:

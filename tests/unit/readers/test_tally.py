@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from tablefull.findings.prefixes import heavy_ranges
 from tablefull.readers.files import ReadError
+from tablefull.readers.flow_listing import parse_flow
 from tablefull.readers.flows import ASSURED, SEEN_REPLY, TCP, Flow, flow_of, flows
 from tablefull.readers.tally import BY, Group, Kind, Tally
 from tests.unit.readers.connections import connections, end, message
+from tests.unit.readers.netlink import RECORDED, recorded
 
 FORMS = st.tuples(st.booleans(), st.booleans(), st.sampled_from([b'', b'ftp', b'sip-20000']))
 
@@ -39,6 +41,22 @@ def keys(flow: Flow, one_way: bool) -> dict[str, Any]:
         'protocol': flow.protocol,
         'zone': (flow.zone, bool(flow.zone) and one_way),
     }
+
+
+@pytest.mark.parametrize('by', BY)
+@pytest.mark.parametrize('kernel', ['6.1', '7.2'])
+def test_a_recorded_dump_with_offloaded_connections_counts_as_the_listing_of_the_same_moment(
+    kernel: str, by: str
+) -> None:
+    dumped, listed = Tally(by), Tally(by)
+    dumped.count(recorded(f'connections-{kernel}'))
+    for line in (RECORDED / f'connections-{kernel}.listing').read_text().splitlines():
+        flow = parse_flow(line)
+        assert flow is not None
+        listed.add(flow)
+    assert (dumped.total, dumped.complete) == (listed.total, True)
+    assert dumped.largest() == listed.largest()
+    assert sorted(dumped.leaves()) == sorted(listed.leaves())
 
 
 @settings(max_examples=200)

@@ -6,6 +6,7 @@ from tablefull.findings.conntrack_loss import COUNTS_CLASHES_TWICE
 from tablefull.findings.conntrack_remedy import raise_limit
 from tablefull.findings.conntrack_seen import NEARLY_FULL
 from tablefull.findings.finding import Finding
+from tablefull.findings.rates import growth
 from tablefull.findings.wording import number, quantity
 from tablefull.record import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tablefull.findings.conntrack_seen import Seen
+    from tablefull.readers.kernel_log import Event
     from tablefull.readers.namespaces import Namespaces, Table
 
 _TOLD = 3
@@ -48,16 +50,33 @@ def _counter(table: Table) -> str:
     return f'refused@{table.identity}'
 
 
+def loss(seen: Seen, table: Table) -> int | None:
+    """Packets that the table of another namespace refused for want of room since the previous run.
+
+    For want of room: it is nearly full, or named by the kernel as full. None when unknown: it was not there before.
+    """
+    if table.own or table.drops is None:
+        return None
+    if seen.table.limit is None:
+        return 0
+    grown = growth(seen.before, seen.now, _counter(table))
+    full = 100.0 * table.entries / seen.table.limit >= NEARLY_FULL or _named(seen, table)
+    return grown if full or grown is None else 0
+
+
+def _named(seen: Seen, table: Table) -> list[Event]:
+    """Lines of the kernel log since the previous run that name it as full."""
+    lines = (event for event in seen.lines('conntrack-table-full') if event.subject and seen.fresh(event))
+    return [event for event in lines if event.subject == table.inode]
+
+
 def refused(seen: Seen) -> Iterator[Finding]:
-    """Tables that refused packets since the previous run, and are nearly full or named by the kernel as full."""
-    tables = () if seen.namespaces is None or seen.table.limit is None else seen.namespaces.tables
-    lines = [event for event in seen.lines('conntrack-table-full') if event.subject and seen.fresh(event)]
-    for table in tables:
-        grown = seen.growth(_counter(table))
-        named = [event for event in lines if event.subject == table.inode]
-        usage = 100.0 * table.entries / (seen.table.limit or 1)
-        if table.own or not grown or not (named or usage >= NEARLY_FULL):
+    """Tables that refused packets since the previous run for want of room."""
+    for table in () if seen.namespaces is None else seen.namespaces.tables:
+        grown = loss(seen, table)
+        if not grown:
             continue
+        named = _named(seen, table)
         yield Finding(
             'conntrack-namespace-table-full',
             'critical',

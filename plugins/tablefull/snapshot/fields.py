@@ -71,12 +71,15 @@ def conntrack(look: Look) -> dict[str, Any]:
         first_namespace=table.first_namespace,
         namespace=table.namespace or None,
     )
-    others = {} if seen.namespaces is None else {'namespaces': _namespaces(seen.namespaces, table.limit)}
+    others = {} if seen.namespaces is None else {'namespaces': _namespaces(seen, seen.namespaces)}
     return {**fields, **_statistics(table.statistics), **others}
 
 
-def _namespaces(found: Namespaces, limit: int | None) -> dict[str, Any]:
+def _namespaces(seen: conntrack_seen.Seen, found: Namespaces) -> dict[str, Any]:
     """Of all network namespaces, those with the most entries one by one."""
+    from tablefull.findings.conntrack_namespaces import loss
+
+    limit = seen.table.limit
     return {
         **present(
             seen=found.seen,
@@ -98,6 +101,7 @@ def _namespaces(found: Namespaces, limit: int | None) -> dict[str, Any]:
                 entries=table.entries,
                 usage=None if limit is None else 100.0 * table.entries / limit,
                 drops=table.drops,
+                refused=loss(seen, table),
             )
             for table in found.tables
         ],

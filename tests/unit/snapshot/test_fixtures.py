@@ -17,6 +17,7 @@ from tablefull.snapshot.main import answer
 from tablefull.snapshot.verdicts import ORDER, STATES, UNSEEN
 from tests.golden.cases import CHECKS, cases, execute, golden, read_verdicts, snapshot, snapshot_of
 from tests.unit.readers.test_namespaces import namespaces_tree
+from tests.unit.readers.test_statistics import HEADERS, statistics
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / 'docs' / 'snapshot.md').read_text()
@@ -192,9 +193,12 @@ def test_every_documented_field_is_in_some_snapshot(tmp_path: Path) -> None:
 
 
 def with_namespaces(tmp_path: Path) -> dict[str, Any]:
-    """A snapshot of a host with two containers, of which one has no statistics to read."""
+    """The second snapshot of a host with two containers, of which one has no statistics to read."""
     root = namespaces_tree(tmp_path / 'host', {700: 90, 800: None})
-    code, output = answer(['--root', root, '--state-dir', str(tmp_path / 'state'), '--namespaces'])
+    options = ['--root', root, '--state-dir', str(tmp_path / 'state'), '--namespaces']
+    answer(options)
+    (tmp_path / 'host/proc/uptime').write_text('5060.0 1.0\n')
+    code, output = answer(options)
     assert code == 0
     result: dict[str, Any] = json.loads(output)
     return result
@@ -205,12 +209,32 @@ def test_the_tables_of_all_namespaces_are_in_it_when_asked_for(tmp_path: Path) -
     for path, kind in paths(found):
         assert kind == documented()[path].replace('flag', 'number')
     (table,) = found['conntrack']['namespaces']['tables']
-    assert (table['entries'], table['usage'], table['own'], table['drops']) == (90, 90.0, 0, 7)
+    assert (table['entries'], table['usage'], table['own'], table['drops'], table['refused']) == (90, 90.0, 0, 7, 0)
     assert (table['container'], table['command'], table['pid']) == ('docker 0123456789ab', 'nginx', 700)
     assert table['namespace'] == '4026532700'
     assert found['checks']['conntrack']['state'] == 'warning'
     unseen = {(entry['part'], entry.get('code')) for entry in found['unreadable']}
     assert ('conntrack', 'conntrack-namespaces-unseen') in unseen
+
+
+def test_what_full_tables_of_other_namespaces_refused_is_told_one_by_one(tmp_path: Path) -> None:
+    root = namespaces_tree(tmp_path / 'host', {1: 5, 700: 95, 800: 50})
+
+    def refused(seconds: int, drops: int) -> dict[int, int | None]:
+        for pid, entries in ((1, 95), (700, 95), (800, 50)):
+            text = statistics(HEADERS['5.15'], {'entries': entries, 'drop': drops})
+            (tmp_path / f'host/proc/{pid}/net/stat/nf_conntrack').write_text(text)
+        (tmp_path / 'host/proc/uptime').write_text(f'{5000 + seconds}.0 1.0\n')
+        found = json.loads(answer(['--root', root, '--state-dir', str(tmp_path / 'state'), '--namespaces'])[1])
+        codes = [finding['code'] for finding in found['findings']]
+        tables = {table['pid']: table.get('refused') for table in found['conntrack']['namespaces']['tables']}
+        assert ('conntrack-namespace-table-full' in codes) == bool(tables[700])
+        return tables
+
+    # Of the first run nobody knows; the host's own table has findings of its own; one at half lost them otherwise.
+    assert refused(0, 7) == {1: None, 700: None, 800: None}
+    assert refused(60, 19) == {1: None, 700: 12, 800: 0}
+    assert refused(120, 19) == {1: None, 700: 0, 800: 0}
 
 
 def test_the_example_is_of_the_same_form() -> None:

@@ -54,7 +54,7 @@ def test_discovery_found_both_families_and_the_interface(api: Api, filled: list[
         if 'native' in host.name:
             continue
         rules = api('discoveryrule.get', hostids=host.id, output=['key_', 'state', 'error'])
-        assert [(rule['state'], rule['error']) for rule in rules] == [('0', ''), ('0', '')]
+        assert [(rule['state'], rule['error']) for rule in rules] == [('0', '')] * 3
         found = {key for key, item in items(api, host).items() if item['flags'] == '4'}
         assert {key for key in found if key.startswith('tablefull.neighbour.usage[')} == {
             'tablefull.neighbour.usage[arp]',

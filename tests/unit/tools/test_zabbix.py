@@ -161,3 +161,44 @@ def test_what_the_templates_pass_needs_no_unsafe_parameters() -> None:
         for macro in template.macros:
             if macro.name == 'TABLEFULL.OPTIONS':
                 assert not REFUSED & set(macro.value + '--expect loaded --ignore conntrack-drops,ferm-age --since 15m')
+
+
+def rules(version: str) -> dict[str, dict[str, Any]]:
+    """The discovery rules of the first template in a file, by key."""
+    (template, *_) = yaml.safe_load(FILES[f'zabbix/tablefull-{version}.yaml'])['zabbix_export']['templates']
+    return {rule['key']: rule for rule in template['discovery_rules']}
+
+
+def test_what_is_gone_works_on_until_its_problems_have_ended() -> None:
+    old, new = rules('6.0')['tablefull.namespaces'], rules('7.0')['tablefull.namespaces']
+    # An hour is the shortest that both releases take.
+    assert (old['lifetime'], new['lifetime'], new['enabled_lifetime_type']) == ('1h', '1h', 'DISABLE_NEVER')
+    assert 'enabled_lifetime_type' not in old
+    for rule in (old, new):
+        # The hour begins when the rule was last looked at, which must not be an hour ago.
+        assert rule['preprocessing'][-1]['parameters'] == ['10m']
+    # A network card that is away for a while keeps its history: as long as Zabbix thinks right.
+    assert 'lifetime' not in rules('6.0')['tablefull.neighbour.interfaces']
+
+
+@every_version
+def test_a_namespace_that_is_gone_has_values_that_end_its_problems(version: str) -> None:
+    prototypes = {item['key']: item for item in rules(version)['tablefull.namespaces']['item_prototypes']}
+    for field in ('entries', 'usage', 'refused'):
+        item = prototypes[f'tablefull.namespace.{field}[{{#NAMESPACE}}]']
+        # An answer without the list has neither the one nor the other, and ends nothing.
+        (step,) = item['preprocessing']
+        assert "@.id=='{#NAMESPACE}' || @.id=='*'" in step['parameters'][0]
+        assert step['error_handler'] == 'DISCARD_VALUE'
+        assert {'tag': 'namespace', 'value': '{#NAMESPACE}'} in item['tags']
+
+
+def test_a_namespace_that_is_full_is_one_problem() -> None:
+    (rule,) = [rule for rule in TEMPLATES[0].rules if rule.key == 'tablefull.namespaces']
+    full, high, warning = rule.triggers
+    assert (full.severity, high.severity, warning.severity) == ('HIGH', 'AVERAGE', 'WARNING')
+    assert (full.after, high.after, warning.after) == ((), (full.name,), (high.name, full.name))
+    # The findings of the same fact have no trigger beside them.
+    assert {'conntrack-namespace-table-full', 'conntrack-namespace-usage-high'} <= set(SPOKEN_FOR)
+    assert full.url.endswith('/conntrack-namespace-table-full.md')
+    assert high.url.endswith('/conntrack-namespace-usage-high.md')

@@ -165,6 +165,7 @@ USAGE_MACROS = (
     Macro('TABLEFULL.CONNTRACK.FORECAST.USAGE', '50', 'Below this usage, in percent, no trend is believed.'),
     Macro('TABLEFULL.HYSTERESIS', '5', 'A usage problem ends so many points below its threshold.'),
 )
+QUIET = Macro('TABLEFULL.QUIET', '5m', 'A loss is over when nothing was lost for so long.')
 MACROS = (
     *USAGE_MACROS,
     Macro('TABLEFULL.CONNTRACK.FULL_IN', '30m', "The host's own forecast: less time until full is a warning."),

@@ -121,7 +121,7 @@ def _may_take_long(item: Item, version: str) -> bool:
     return version != '6.0' and item.key.startswith('tablefull.') and item.kind == 'ZABBIX_PASSIVE'
 
 
-_PROTOTYPE_TAGS = {'family': '{#FAMILY}', 'interface': '{#INTERFACE}'}
+_PROTOTYPE_TAGS = {'family': '{#FAMILY}', 'interface': '{#INTERFACE}', 'namespace': '{#NAMESPACE}'}
 
 
 def _step(step: Step, version: str) -> Content:
@@ -189,6 +189,9 @@ def _rule(template: Template, rule: Rule, version: str, uuids: Uuids) -> Content
             'key': rule.key,
             'delay': '0',
             'filter': {'evaltype': 'AND', 'conditions': conditions} if conditions else None,
+            'lifetime': rule.lifetime,
+            # By default 7.0 disables at once, and then no value could end a problem.
+            'enabled_lifetime_type': 'DISABLE_NEVER' if rule.lifetime and version != '6.0' else '',
             'description': rule.about,
             'item_prototypes': prototypes,
             'trigger_prototypes': several,
@@ -197,7 +200,7 @@ def _rule(template: Template, rule: Rule, version: str, uuids: Uuids) -> Content
             'lld_macro_paths': [{'lld_macro': macro, 'path': path} for macro, path in sorted(rule.macros.items())],
             'preprocessing': [
                 _step(Step('JSONPATH', (rule.path,), 'DISCARD_VALUE'), version),
-                _step(Step('DISCARD_UNCHANGED_HEARTBEAT', ('1h',)), version),
+                _step(Step('DISCARD_UNCHANGED_HEARTBEAT', (rule.heartbeat,)), version),
             ],
         }
     )

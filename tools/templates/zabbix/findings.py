@@ -29,6 +29,7 @@ class Own(NamedTuple):
     fact      name of the trigger, behind the component
     event     what the name of the event adds: values
     after     names of triggers that explain it
+    unless    an expression that explains it
     """
 
     code: str
@@ -37,6 +38,7 @@ class Own(NamedTuple):
     fact: str
     event: str = ''
     after: tuple[str, ...] = ()
+    unless: str = ''
 
     @property
     def trigger(self) -> str:
@@ -79,6 +81,14 @@ OWN = (
         f'{last("tablefull.conntrack.early_drop.rate")} per second',
         (FULL,),
     ),
+    Own(
+        'conntrack-table-full-elsewhere',
+        'conntrack',
+        'WARNING',
+        'the kernel log tells of a full table in another network namespace',
+        # Each table that the snapshot saw refusing is a problem of its own: see namespaces.py.
+        unless='max(@tablefull.namespaces.refused,1h)>0',
+    ),
     Own('neighbour-gateway-own-address', 'neighbour', 'HIGH', OWN_ADDRESS.partition(': ')[2]),
     Own('neighbour-gateway-missing', 'neighbour', 'HIGH', NO_GATEWAY.partition(': ')[2]),
     Own(
@@ -109,11 +119,13 @@ OWN = (
     Own('xtables-rejection', 'kernel_log', 'WARNING', 'the kernel rejected a firewall rule', after=FAILED),
 )
 
-# The same facts as numbers: the triggers on usage and its forecast speak for these, with thresholds in macros; and the
-# trigger on a part that cannot be read speaks for the last one.
+# The same facts as numbers: the triggers on usage and its forecast speak for these, with thresholds in macros; those of
+# each namespace for the two about namespaces; and the trigger on a part that cannot be read for the last one.
 SPOKEN_FOR = {
     'conntrack-usage-high': 'conntrack',
     'conntrack-full-soon': 'conntrack',
+    'conntrack-namespace-table-full': 'conntrack',
+    'conntrack-namespace-usage-high': 'conntrack',
     'neighbour-usage-high': 'neighbour',
     'kernel-log-unreadable': 'kernel_log',
 }
@@ -168,7 +180,7 @@ def triggers(unread: dict[str, str]) -> list[Trigger]:
         Trigger(
             own.trigger,
             own.severity,
-            f'last(@tablefull.finding[{own.code}])>0',
+            f'last(@tablefull.finding[{own.code}])>0' + (f' and not ({own.unless})' if own.unless else ''),
             f'{CATALOGUE[own.code]}. The page says what it means, how to confirm it and what to do; on the host: '
             f'tablefull explain {own.code}',
             f'{PAGES}{own.code}.md',

@@ -115,6 +115,8 @@ class Rule(NamedTuple):
     path     JSONPath of the list
     macros   LLD macro -> JSONPath in an element of the list
     keep     LLD macro -> (user macro with a pattern it must match, user macro with one it must not match)
+    lifetime   how long what is lost stays, working all the while so that its problems end; '' for Zabbix's default
+    heartbeat  how often a list that stays the same is looked at; much shorter than `lifetime`
     """
 
     key: str
@@ -127,6 +129,8 @@ class Rule(NamedTuple):
     items: tuple[Item, ...]
     triggers: tuple[Trigger, ...] = ()
     graphs: tuple[Graph, ...] = ()
+    lifetime: str = ''
+    heartbeat: str = '1h'
 
 
 class Macro(NamedTuple):

@@ -223,7 +223,7 @@ TRIGGERS = _triggers()
 MACROS = (
     Macro('TABLEFULL.INTERVAL', '1m', 'How often the host is asked, or an active agent sends.'),
     Macro('TABLEFULL.NODATA', '5m', 'Silence of this length is a problem. At least three intervals.'),
-    Macro('TABLEFULL.QUIET', '5m', 'A loss is over when nothing was lost for so long.'),
+    conntrack.QUIET,
     Macro('TABLEFULL.DROP.MAX', '0', 'Refused packets per second that are no problem.'),
     *conntrack.USAGE_MACROS,
     *neighbour.USAGE_MACROS,

@@ -11,6 +11,58 @@ function failed(status, reason) {
     return JSON.stringify({status: status, error: String(reason).replace(/\s+/g, ' ').substring(0, 255)});
 }
 
+// Whoever names a process or a container must not put a macro of Zabbix, or the end of a key, into ours.
+function plain(text, most) {
+    return text.replace(/[^\w.:@ +=-]/g, '_').substring(0, most).trim();
+}
+
+// The tables of other network namespaces, each under a name that outlives a restart: that of its container or unit.
+// Where that tells nothing, or tells two apart no more, the number of the first process goes in. In `others`, '*' speaks
+// for those that are not listed: they are gone, or they have at most as many entries as the last one that is.
+function tellNamespaces(conntrack) {
+    var found = conntrack.namespaces;
+    var blind = snapshot.findings.some(function (finding) {
+        return finding.code === 'conntrack-namespaces-unseen';
+    });
+    conntrack.refused_elsewhere = 0;
+    if (!found && blind) {
+        return;
+    }
+    var tables = found ? found.tables : [];
+    var last = found && found.left_out && tables.length ? tables[tables.length - 1] : {};
+    var taken = {};
+    conntrack.others = [];
+    conntrack.discovered = [];
+    // The older process first: of two with one name it had the name before.
+    tables.slice().sort(function (one, other) {
+        return one.pid - other.pid;
+    }).forEach(function (table) {
+        if (table.own) {
+            return;
+        }
+        var container = plain(table.container, 80);
+        var process = [plain(table.command, 32), 'pid ' + table.pid].filter(String).join(', ');
+        var id = container || 'pid ' + table.pid;
+        while (taken[id]) {
+            id += ' pid ' + table.pid;
+        }
+        taken[id] = true;
+        var one = {id: id, entries: table.entries, usage: table.usage || 0, drops: table.drops, refused: table.refused};
+        // Told to ignore the finding, it is not to come back as a number.
+        if (!snapshot.found['conntrack-namespace-table-full'] && one.refused) {
+            one.refused = 0;
+        }
+        conntrack.refused_elsewhere += one.refused || 0;
+        conntrack.others.push(one);
+        conntrack.discovered.push({
+            id: id, holder: container ? container + ' (' + process + ')' : process, pid: table.pid
+        });
+    });
+    if (!found || !(found.unvisited_processes || found.unread)) {
+        conntrack.others.push({id: '*', entries: last.entries || 0, usage: last.usage || 0, refused: 0});
+    }
+}
+
 try {
     snapshot = JSON.parse(value);
 } catch (error) {
@@ -85,6 +137,7 @@ if (conntrack.read) {
     if (conntrack.full_in === undefined) {
         conntrack.full_in = /*never*/;
     }
+    tellNamespaces(conntrack);
 }
 if (snapshot.modules.read) {
     snapshot.modules.names = snapshot.modules.loaded.map(function (module) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tools.templates.zabbix import conntrack, findings, native, neighbour, other_parts
+from tools.templates.zabbix import conntrack, findings, namespaces, native, neighbour, other_parts
 from tools.templates.zabbix.model import Item, Step, Template
 from tools.templates.zabbix.neighbour import MASTER
 
@@ -88,6 +88,7 @@ def _by_user_parameter(active: bool) -> Template:
             [
                 *other_parts.own_items(),
                 *conntrack.items(),
+                *namespaces.items(),
                 *neighbour.items(),
                 *other_parts.items(),
                 *findings.items(),
@@ -100,8 +101,8 @@ def _by_user_parameter(active: bool) -> Template:
             conntrack.forecast(f'{key}.usage', f'{key}.full_in'),
             conntrack.limit_changed(f'{key}.max'),
         ),
-        (neighbour.FAMILIES, neighbour.INTERFACES),
-        (*other_parts.MACROS, *conntrack.MACROS, *neighbour.MACROS),
+        (neighbour.FAMILIES, neighbour.INTERFACES, namespaces.RULE),
+        (*other_parts.MACROS, *conntrack.MACROS, *neighbour.MACROS, *namespaces.MACROS),
         tuple(conntrack.graphs(f'{key}.usage', f'{key}.entries', f'{key}.max', *rates)),
         VALUE_MAPS,
         'Tablefull',

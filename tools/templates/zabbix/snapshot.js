@@ -138,6 +138,10 @@ if (conntrack.read) {
         conntrack.full_in = /*never*/;
     }
     tellNamespaces(conntrack);
+    // What explains it comes as an item of its own, and may come a moment later.
+    if (conntrack.refused_elsewhere) {
+        snapshot.found['conntrack-table-full-elsewhere'] = 0;
+    }
 }
 if (snapshot.modules.read) {
     snapshot.modules.names = snapshot.modules.loaded.map(function (module) {

@@ -52,44 +52,51 @@ def judge(facts: Facts) -> Iterator[Cause]:
 
 
 def _flood(facts: Facts, seen: Seen) -> Iterator[Cause]:
-    measured, held = facts.codes('conntrack-early-drops'), facts.held
+    measured, held = bool(facts.codes('conntrack-early-drops')), facts.held
     evicted, refused = total(seen, 'early_drop') or 0, total(seen, 'drop') or 0
-    troubled = bool(facts.found(*_FULL, check='conntrack'))
-    seen_in_flows = held is not None and held.unanswered >= _MOSTLY and troubled
-    since_boot = bool(facts.found('conntrack-table-full', check='conntrack')) and evicted >= max(
-        1, _MANY_EVICTED * refused
-    )
-    if not measured and not seen_in_flows and not since_boot:
+    # The connections themselves show a flood.
+    flood = held if held is not None and held.unanswered >= _MOSTLY and facts.found(*_FULL, check='conntrack') else None
+    full = bool(facts.found('conntrack-table-full', check='conntrack'))
+    since_boot = full and evicted > 0 and evicted >= _MANY_EVICTED * refused
+    if not measured and flood is None and not since_boot:
         return
-    now = bool(measured) or seen_in_flows
-    found = heaviest(held) if held is not None and seen_in_flows else None
+    now = measured or flood is not None
+    found = None if flood is None else heaviest(flood)
     yield Cause(
         'unreplied-flood',
-        _says(held if seen_in_flows else None, now),
-        ('certain' if seen_in_flows else 'probable') if measured else 'probable' if seen_in_flows else 'possible',
-        _because(bool(measured), seen_in_flows),
-        (
-            'packets that nobody answers open entries',
-            'the table reaches its limit',
-            'the kernel evicts unanswered entries for new ones (early_drop)',
-            'where it finds none, it refuses packets (drop)'
-            if refused
-            else 'nothing is refused as long as it finds some',
-        ),
+        _says(flood, now),
+        'certain' if measured and flood else 'probable' if now else 'possible',
+        _because(measured, flood is not None),
+        ('packets that nobody answers open entries', *_outcome(evicted > 0, refused > 0)),
         (
             *facts.evidence('conntrack-early-drops'),
-            *((told(held, found),) if held is not None and found is not None else ()),
+            *((told(flood, found),) if flood is not None and found is not None else ()),
             f'early_drop {evicted} and drop {refused} since boot',
             level(seen),
         ),
-        (*measured, *(facts.codes('conntrack-usage-high', 'conntrack-table-full') if now else ())),
+        facts.codes('conntrack-early-drops', *(('conntrack-usage-high', 'conntrack-table-full') if now else ())),
         'conntrack-early-drops' if measured or since_boot else 'conntrack-usage-high',
         (
-            *(cut_off(held, found) if held is not None and found is not None else _look_first(held)),
-            *(raise_steps(facts) if seen_in_flows and not measured else ()),
+            *(cut_off(flood, found) if flood is not None and found is not None else _look_first(held)),
+            *(raise_steps(facts) if flood is not None and not measured else ()),
         ),
-        _prevention(held if seen_in_flows else None),
-        tuple(_against(held, bool(measured), refused)),
+        _prevention(flood),
+        tuple(_against(held, measured, refused)),
+    )
+
+
+def _outcome(evicts: bool, refuses_some: bool) -> tuple[str, ...]:
+    if not evicts:
+        return (
+            'the table fills up',
+            'at its limit the kernel evicts unanswered entries (early_drop), or refuses packets',
+        )
+    return (
+        'the table reaches its limit',
+        'the kernel evicts unanswered entries for new ones (early_drop)',
+        'where it finds none, it refuses packets (drop)'
+        if refuses_some
+        else 'nothing is refused as long as it finds some',
     )
 
 

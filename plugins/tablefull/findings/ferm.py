@@ -235,7 +235,7 @@ def _explain_failure(reasons: Reasons, user: str) -> Iterator[Finding]:
             'warning',
             'modprobe.d keeps nf_conntrack from being loaded, which rules about connections need',
             (reasons.blocked,),
-            ('remove that line, or the rules with mod state, mod conntrack and NAT from /etc/ferm',),
+            ('grep -n nf_conntrack /etc/modprobe.d/*  # shows the line: remove it, or the rules with states and NAT',),
         )
     if reasons.gaps:
         yield Finding(

@@ -138,7 +138,7 @@ def test_a_namespace_with_a_name_and_no_process_is_told(tmp_path: Path) -> None:
     subprocess.run(['ip', 'netns', 'add', name], check=True)
     try:
         (note,) = [one for one in check(tmp_path, '--namespaces')['findings'] if one['code'].endswith('spaces-unseen')]
-        assert any('without a process' in reason and name in reason for reason in note['evidence'])
+        assert any('without a process that can be seen' in reason and name in reason for reason in note['evidence'])
     finally:
         subprocess.run(['ip', 'netns', 'delete', name], check=True)
 

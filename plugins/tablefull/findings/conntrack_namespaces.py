@@ -134,7 +134,7 @@ def _reasons(namespaces: Namespaces) -> Iterator[str]:
         yield f'{quantity(namespaces.unvisited, "process", "processes")} not looked at: no time left'
     if namespaces.empty:
         names = ', '.join(namespaces.empty[:5])
-        yield f'{quantity(len(namespaces.empty), "namespace")} without a process: {names}'
+        yield f'{quantity(len(namespaces.empty), "namespace")} without a process that can be seen: {names}'
 
 
 def summary(namespaces: Namespaces) -> str:

@@ -126,7 +126,7 @@ def read_namespaces(root: str = '/', seconds: float = 1.0) -> Namespaces:
     )
     # Without the inode of each, a mounted namespace may be one of those that were seen.
     found = set(inodes.values())
-    told_apart = '' not in found and not unvisited and not hidden and not withheld
+    told_apart = '' not in found and not unvisited and not hidden
     empty = tuple(_without_process(root, found)) if told_apart else None
     return Namespaces(seen, entries, tables, unread, hidden, unvisited, empty, withheld)
 

@@ -101,7 +101,7 @@ def test_processes_that_proc_does_not_list_are_told(tmp_path: Path) -> None:
     # On a host that is mounted, and hides the processes of others, there is not even the first one.
     (tmp_path / 'proc/self').symlink_to('700')
     found = read_namespaces(root)
-    assert ('hidepid' in found.withheld, found.empty) == (True, None)
+    assert 'hidepid' in found.withheld
     (tmp_path / 'proc/1').mkdir()
     assert read_namespaces(root).withheld == ''
 

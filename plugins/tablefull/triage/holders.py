@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tablefull.findings.holders import half_open_share, percent, rows
+from tablefull.findings.neighbour_gateway import covers
 from tablefull.findings.prefixes import bits_of, heavy_ranges
 from tablefull.readers.files import ReadError
 from tablefull.readers.links import Address, read_addresses
@@ -128,32 +129,25 @@ def _widened(found: Range, survey: Survey) -> Range:
 def _holds(first: bytes, bits: int, key: bytes) -> bool:
     """Whether a leaf of a survey, an address or the beginning of some, is in a range."""
     size, known = bits_of(key)
-    return size == len(first) and known >= bits and _same_beginning(first, key.ljust(size, b'\0'), bits)
+    return size == len(first) and known >= bits and covers(key.ljust(size, b'\0'), first, bits)
 
 
 def whose(holders: Holders, found: Range) -> str:
     """'' for strangers, or what the range is to this host: nothing to cut off before one knows what it is."""
-    if any(_within(found.address, network) for network in _LOOPBACK):
+    if any(_within(found, network) for network in _LOOPBACK):
         return ITSELF
-    for own in holders.own:
-        if len(own.address) != len(found.address):
-            continue
-        if found.bits == 8 * len(found.address) and own.address == found.address:
+    size = len(found.address)
+    for own in (own for own in holders.own if len(own.address) == size):
+        if found.bits == 8 * size and own.address == found.address:
             return ITSELF
-        if own.length <= found.bits and _within(found.address, own):
+        # What is told as a single address is no network.
+        if (own.length < 8 * size and _within(found, own)) or covers(own.address, found.address, found.bits):
             return f'on the network of {own.device}' if own.device else 'on a network of this host'
-    return 'private addresses' if any(_within(found.address, network) for network in _PRIVATE) else ''
+    return 'private addresses' if any(_within(found, network) for network in _PRIVATE) else ''
 
 
-def _within(address: bytes, network: Address) -> bool:
-    # What is told as a single address is no network.
-    same_family = len(address) == len(network.address)
-    single = network.length >= 8 * len(address)
-    return same_family and not single and _same_beginning(address, network.address, network.length)
-
-
-def _same_beginning(one: bytes, other: bytes, bits: int) -> bool:
-    return (int.from_bytes(one, 'big') ^ int.from_bytes(other, 'big')) >> (8 * len(one) - bits) == 0
+def _within(found: Range, network: Address) -> bool:
+    return network.length <= found.bits and covers(found.address, network.address, network.length)
 
 
 def told(holders: Holders, found: Range) -> str:

@@ -114,6 +114,17 @@ def test_nothing_of_ones_own_is_proposed_to_be_cut_off(tmp_path: Path, source: s
     assert any('DROP' in step or 'conntrack -D' in step for step in steps) == (said == '')
 
 
+def test_a_range_around_ones_own_network_is_not_cut_off_either(tmp_path: Path) -> None:
+    lines = [line(f'203.0.{112 + n % 2}.{n % 250}') for n in range(2000)]
+    for own in ('203.0.113.5/25', '203.0.113.5/32'):
+        root = tree(tmp_path / own.replace('/', '-'), lines, own)
+        found = held(root)
+        heavy = heaviest(found)
+        assert heavy is not None and heavy.bits < 24
+        assert whose(found, heavy) == 'on the network of eth0'
+        assert not any('DROP' in step for step in commands(named(triage(root), 'one-range-holds-table')))
+
+
 def test_connections_from_everywhere_are_too_many_and_nobodys_in_particular(tmp_path: Path) -> None:
     result = triage(tree(tmp_path, (line(f'{n}.{n * 7 % 250}.3.4') for n in range(11, 211))))
     assert 'one-range-holds-table' not in codes(result)

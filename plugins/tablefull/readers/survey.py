@@ -133,10 +133,11 @@ def sample_surveys(root: str, groupings: Sequence[str], most: int, sample: int, 
     if not table.loaded:
         raise Refused('connection tracking', 'not loaded, so no connection is tracked')
     tallies = [Tally(by) for by in groupings]
+    source = _source(root, table.entries)
 
     def count() -> None:
         # One more than is wanted tells whether there are more.
-        for number, flow in enumerate(sample_of_flows(root, sample + 1, seconds)):
+        for number, flow in enumerate(_flows(root, source, sample + 1, seconds)):
             if number == sample or (number % 1000 == 999 and time.monotonic() - began >= seconds):
                 for tally in tallies:
                     tally.complete = False
@@ -144,14 +145,17 @@ def sample_surveys(root: str, groupings: Sequence[str], most: int, sample: int, 
             for tally in tallies:
                 tally.add(flow)
 
-    source = _source(root, table.entries)
     _with_hint(count)
     return tuple(_survey(tally, table, most, began, source) for tally in tallies)
 
 
-def sample_of_flows(root: str, most: int, seconds: float | None = None) -> Iterator[Flow]:
-    """At most `most` connections one by one. Raises Refused; `seconds` are those of a kernel that says nothing."""
-    source = _source(root, read_conntrack(root).entries)
+def sample_of_flows(root: str, most: int) -> Iterator[Flow]:
+    """At most `most` connections one by one. Raises Refused."""
+    return _flows(root, _source(root, read_conntrack(root).entries), most)
+
+
+def _flows(root: str, source: str, most: int, seconds: float | None = None) -> Iterator[Flow]:
+    """`seconds` are those of a kernel that says nothing."""
     if source == 'ctnetlink':
         return flows(ctnetlink.dump(seconds=seconds), most)
     return (flow for _, flow in zip(range(most), flow_listing.read_flows(root)))

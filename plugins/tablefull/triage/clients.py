@@ -6,7 +6,7 @@ from tablefull.findings.holders import percent
 from tablefull.record import TYPE_CHECKING
 from tablefull.triage.cause import Cause, Step
 from tablefull.triage.holders import ITSELF, busiest_port, cut_off, heaviest, told, whose
-from tablefull.triage.table import level, lowered, raise_steps, refuses, total, who
+from tablefull.triage.table import FULL, level, lowered, raise_steps, refuses, total, who
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tablefull.triage.facts import Facts
     from tablefull.triage.holders import Holders
 
-_FULL = ('conntrack-table-full', 'conntrack-usage-high', 'conntrack-full-soon', 'conntrack-entries-high')
 # An entry that was evicted for each packet that was refused: without flows, that is all that tells.
 _MANY_EVICTED = 1.0
 # Of the table unanswered, or of what is unanswered of one protocol.
@@ -46,7 +45,7 @@ def judge(facts: Facts) -> Iterator[Cause]:
     yield from _flood(facts, facts.conntrack)
     held = facts.held
     # Below a limit that was lowered nobody holds too many.
-    troubled = facts.found(*_FULL, check='conntrack') and not lowered(facts.conntrack)
+    troubled = facts.found(*FULL, check='conntrack') and not lowered(facts.conntrack)
     if held is not None and held.unanswered < _MOSTLY and troubled:
         yield from _one_range(facts, facts.conntrack, held)
 
@@ -55,7 +54,7 @@ def _flood(facts: Facts, seen: Seen) -> Iterator[Cause]:
     measured, held = bool(facts.codes('conntrack-early-drops')), facts.held
     evicted, refused = total(seen, 'early_drop') or 0, total(seen, 'drop') or 0
     # The connections themselves show a flood.
-    flood = held if held is not None and held.unanswered >= _MOSTLY and facts.found(*_FULL, check='conntrack') else None
+    flood = held if held is not None and held.unanswered >= _MOSTLY and facts.found(*FULL, check='conntrack') else None
     full = bool(facts.found('conntrack-table-full', check='conntrack'))
     since_boot = full and evicted > 0 and evicted >= _MANY_EVICTED * refused
     if not measured and flood is None and not since_boot:
@@ -181,7 +180,7 @@ def _one_range(facts: Facts, seen: Seen, held: Holders) -> Iterator[Cause]:
             'new connections of everybody are refused' if full else 'soon new connections of everybody are refused',
         ),
         (told(held, found), f'{percent(found.half_open, found.flows)} of these are half-open', level(seen)),
-        facts.codes(*_FULL),
+        facts.codes(*FULL),
         'conntrack-table-full' if full else 'conntrack-usage-high',
         (*raise_steps(facts), *cut_off(held, found)),
         (

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tablefull.readers.namespaces import Table
     from tablefull.triage.facts import Facts
 
-_FULL = ('conntrack-table-full', 'conntrack-usage-high', 'conntrack-full-soon', 'conntrack-entries-high')
+# The table is full, or on the way there.
+FULL = ('conntrack-table-full', 'conntrack-usage-high', 'conntrack-full-soon', 'conntrack-entries-high')
 _IN_NAMESPACES = ('conntrack-namespace-table-full', 'conntrack-namespace-usage-high')
 # Percent of the limit, the threshold of a warning.
 _HIGH = 80.0
@@ -57,7 +58,7 @@ def judge(facts: Facts) -> Iterator[Cause]:
         return
     if facts.codes('conntrack-table-full-elsewhere', *_IN_NAMESPACES):
         yield _elsewhere(facts, seen)
-    if facts.found(*_FULL, check='conntrack'):
+    if facts.found(*FULL, check='conntrack'):
         yield _lowered(facts, seen) if lowered(seen) else _too_low(facts, seen)
     if facts.codes('conntrack-drops'):
         yield _below_limit(facts)
@@ -152,7 +153,7 @@ def _lowered(facts: Facts, seen: Seen) -> Cause:
             'every new connection is refused',
         ),
         (level(seen), *facts.evidence('conntrack-table-full', check='conntrack')),
-        facts.codes(*_FULL),
+        facts.codes(*FULL),
         'conntrack-usage-high',
         raise_steps(facts),
         tuple(line.partition('  #')[0] for line in persist(table, 2 * (table.limit or 0), seen.limit_file)),
@@ -167,7 +168,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
     full = bool(facts.found('conntrack-table-full', check='conntrack'))
     past = full and not refuses(facts)
     fill = f'{_known(table.entries)} of {_known(table.maximum)}'
-    evidence = facts.evidence(*_FULL, check='conntrack')
+    evidence = facts.evidence(*FULL, check='conntrack')
     against = []
     if full and table.usage is not None and NEARLY_FULL <= table.usage < 100:
         against.append('the count is a little below the limit: entries expire while packets are refused')
@@ -197,7 +198,7 @@ def _too_low(facts: Facts, seen: Seen) -> Cause:
             f'packets of new connections {end}',
         ),
         (level(seen), *_needed_by(facts), *(piece for piece in evidence if not level(seen).startswith(piece))),
-        facts.codes(*_FULL),
+        facts.codes(*FULL),
         'conntrack-table-full' if full else 'conntrack-usage-high',
         (
             # A table that was full once, and has room now, needs to be watched first.

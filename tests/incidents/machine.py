@@ -101,7 +101,8 @@ class Machine:
         below, form = (self.saved / 'disk.qcow2', 'qcow2') if self.saved else (self.image.disk, 'raw')
         run('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', below, '-F', form, disk)
         arguments = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'pc']
-        arguments += ['-accel', 'tcg,thread=multi', '-cpu', 'qemu64', '-smp', '2', '-m', '512']
+        # With a thread for each processor, QEMU 7.2 may go on with a breakpoint that the kernel has taken back already.
+        arguments += ['-accel', 'tcg,thread=single', '-cpu', 'qemu64', '-smp', '2', '-m', '512']
         arguments += ['-kernel', str(self.image.kernel(self.kernel)), '-initrd', str(self.image.initrd(self.kernel))]
         # On a busy host the kernel would wait in vain for its timer to tick, and give up on it.
         arguments += ['-append', f'console=ttyS0 quiet panic=0 no_timer_check lab={INIT[self.init]}']

@@ -89,7 +89,7 @@ def rows() -> list[tuple[str, int, list[dict[str, Any]]]]:
                 ),
                 lines(
                     'Evicted and collided',
-                    'early_drop: unanswered connections evicted to make room. insert_failed: lost in collisions.',
+                    'early_drop: unanswered or short connections evicted for new ones. insert_failed: lost in clashes.',
                     table,
                     'early_drop_rate|insert_failed_rate',
                     'cps',

@@ -10,7 +10,7 @@ CATALOGUE: dict[str, str] = {
     'conntrack-entries-high': 'More tracked connections than the configured bounds allow',
     'conntrack-full-soon': 'At its present growth the table will be full soon',
     'conntrack-drops': 'Connection tracking refuses packets although its table is not full',
-    'conntrack-early-drops': 'Connections that were never answered are evicted to make room',
+    'conntrack-early-drops': 'Unanswered or short connections are evicted to make room',
     'conntrack-insert-failed': 'New connections collide and are dropped on insertion',
     'conntrack-expectation-table-full': 'The table of expected connections is full',
     'conntrack-hash-small': 'The hash table is too small for the limit',

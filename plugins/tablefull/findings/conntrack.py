@@ -82,11 +82,11 @@ def entries_breach(seen: Seen, severity: str, value: float, limits: str) -> Find
 
 
 def early_drop_breach(seen: Seen, severity: str, value: float, limits: str) -> Finding:
-    """Unanswered connections are thrown out for new ones: the table is at its limit, but nothing is refused yet."""
+    """Connections that are not assured are thrown out: the table is at its limit, but nothing is refused yet."""
     return Finding(
         'conntrack-early-drops',
         severity,
-        f'{seen.growth("early_drop")} unanswered connections evicted to make room for new ones',
+        f'{seen.growth("early_drop")} unanswered or short connections evicted to make room for new ones',
         (f'early_drop {number(value)}/s is outside {limits or "0:"}',),
         (list_entries(' -u UNREPLIED'),),
     )

@@ -102,7 +102,7 @@ CAUSES: dict[str, Kind] = {
     ),
     'unreplied-flood': Kind(
         'A flood of connections that nobody answers fills the table (UDP, or SYN)',
-        'early_drop grows: the kernel evicts unanswered entries to make room (since boot alone it is only possible); '
+        'early_drop grows: the kernel evicts unanswered or short entries for others (since boot alone only possible); '
         'or the connections of a table in trouble, half of which or more are unanswered; of which protocol they tell',
         'a table full of answered connections, where there is nothing to evict and drop grows alone',
     ),

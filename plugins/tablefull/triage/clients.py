@@ -88,11 +88,11 @@ def _outcome(evicts: bool, refuses_some: bool) -> tuple[str, ...]:
     if not evicts:
         return (
             'the table fills up',
-            'at its limit the kernel evicts unanswered entries (early_drop), or refuses packets',
+            'at its limit the kernel evicts unanswered or short ones (early_drop), or refuses packets',
         )
     return (
         'the table reaches its limit',
-        'the kernel evicts unanswered entries for new ones (early_drop)',
+        'the kernel evicts unanswered or short ones for new ones (early_drop)',
         'where it finds none, it refuses packets (drop)'
         if refuses_some
         else 'nothing is refused as long as it finds some',
@@ -103,7 +103,7 @@ def _says(held: Holders | None, now: bool) -> str:
     if held is None:
         if now:
             return 'the table is full of connections that nobody answers: a flood of UDP or SYN, or a scan'
-        return 'unanswered connections were evicted at some time since boot, more than packets were refused'
+        return 'unanswered or short connections were evicted at some time since boot, more than packets were refused'
     protocol, port = _protocol(held), busiest_port(held)
     unanswered = _unanswered(held)
     share = percent(unanswered.get(protocol, sum(unanswered.values())), held.ranges.counted)
@@ -115,11 +115,9 @@ def _says(held: Holders | None, now: bool) -> str:
 
 def _because(measured: bool, seen_in_flows: bool) -> str:
     if measured and seen_in_flows:
-        return 'the kernel evicts unanswered entries, and the connections themselves are unanswered'
+        return 'the kernel evicts entries, and the connections themselves are unanswered'
     if measured:
-        return (
-            'unanswered entries are evicted, and exchanges as short as those of DNS; of which protocol, the flows tell'
-        )
+        return 'what is evicted is unanswered, or as short as an exchange of DNS; which of them, the flows tell'
     if seen_in_flows:
         return 'the connections are unanswered; whether somebody means harm they do not tell'
     return 'counters since boot do not tell when it was'

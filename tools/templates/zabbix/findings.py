@@ -77,7 +77,7 @@ OWN = (
         'conntrack-early-drops',
         'conntrack',
         'WARNING',
-        'unanswered connections are evicted to make room',
+        'unanswered or short connections are evicted to make room',
         f'{last("tablefull.conntrack.early_drop.rate")} per second',
         (FULL,),
     ),

@@ -53,12 +53,12 @@ test-incidents: $(VENV)/test ## the outages caused in virtual machines, on three
 	@test "$$(id -u)" = 0 || { echo 'make test-incidents needs root: it builds a file system'; exit 1; }
 	tools/install-packages $(INCIDENTS)
 	rm -rf build/incidents
-	$(PYTHON) -m pytest -n 2 --dist worksteal --ignore=tests/incidents/test_mutations.py tests/incidents
+	$(PYTHON) -m pytest -n 3 --dist worksteal --ignore=tests/incidents/test_mutations.py tests/incidents
 
 test-mutations: $(VENV)/test ## break the suite on purpose: each regression must turn its scenario red; needs root
 	@test "$$(id -u)" = 0 || { echo 'make test-mutations needs root: it builds a file system'; exit 1; }
 	tools/install-packages $(INCIDENTS)
-	$(PYTHON) -m pytest -n 2 --dist worksteal tests/incidents/test_mutations.py
+	$(PYTHON) -m pytest -n 3 --dist worksteal tests/incidents/test_mutations.py
 
 captures: $(VENV)/test ## make fixtures of the trees that the last test-incidents brought back; then make golden
 	$(PYTHON) -m tests.incidents.captures

@@ -137,6 +137,18 @@ def test_no_trigger_depends_on_itself(template: Template) -> None:
         behind(name, ())
 
 
+@every_template
+def test_a_level_waits_for_a_second_look_for_a_loss_of_the_first_may_be_judged_after_it(template: Template) -> None:
+    kept = {item.key: [step.kind for step in item.steps] for item in items(template)}
+    levels = [trigger for trigger in triggers(template) if 'usage is' in trigger.name or 'full soon' in trigger.name]
+    assert len(levels) >= 5
+    for trigger in levels:
+        found = re.match(r'min\(@(\S+?usage\S*),#2\)>=', trigger.problem)
+        assert found, trigger.name
+        # Two values are two looks only where each look leaves one.
+        assert 'DISCARD_UNCHANGED_HEARTBEAT' not in kept[found[1]]
+
+
 def test_every_finding_becomes_a_problem_in_one_way() -> None:
     codes = [own.code for own in OWN]
     assert len(set(codes)) == len(codes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tablefull.findings.finding import PAGES
 from tools.templates.zabbix.findings import FULL, last
 from tools.templates.zabbix.model import Graph, Item, Line, Macro, Trigger
-from tools.templates.zabbix.steps import HOURLY, PER_SECOND, path, path_or
+from tools.templates.zabbix.steps import HOURLY, PER_SECOND, TWICE, path, path_or
 
 COMPONENT = 'conntrack'
 
@@ -107,8 +107,9 @@ def triggers(usage: str = 'tablefull.conntrack.usage', full: tuple[str, ...] = (
             Trigger(
                 name,
                 severity,
-                f'last(@{usage})>={macro}',
-                f'At 100 % the kernel refuses new connections. Ends {step} points below {macro} %.',
+                f'min(@{usage},{TWICE})>={macro}',
+                'Told after two looks in a row. At 100 % the kernel refuses new connections. Ends '
+                f'{step} points below {macro} %.',
                 f'{PAGES}conntrack-usage-high.md',
                 f'{name} ({{ITEM.LASTVALUE1}} of the limit, threshold {macro} %)',
                 f'last(@{usage})<{macro}-{step}',
@@ -132,8 +133,8 @@ def forecast(usage: str, host: str = '') -> Trigger:
     return Trigger(
         name,
         'WARNING',
-        f'last(@{usage})>={half} and {soon}',
-        f'{about}. Only above {half} % usage: below, a trend is an accident.',
+        f'min(@{usage},{TWICE})>={half} and {soon}',
+        f'{about}. Only above {half} % usage, in two looks: below, a trend is an accident.',
         f'{PAGES}conntrack-full-soon.md',
         f'{name} ({{ITEM.LASTVALUE1}} of the limit'
         + (f', {last("tablefull.conntrack.growth")} more per second)' if host else ')'),

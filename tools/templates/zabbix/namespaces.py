@@ -7,7 +7,7 @@ from tools.templates.zabbix.conntrack import COMPONENT, QUIET
 from tools.templates.zabbix.findings import last
 from tools.templates.zabbix.model import Graph, Item, Line, Macro, Rule, Step, Trigger
 from tools.templates.zabbix.neighbour import MASTER
-from tools.templates.zabbix.steps import PER_SECOND, path
+from tools.templates.zabbix.steps import PER_SECOND, TWICE, path
 
 OBJECT = 'Namespace {#HOLDER}'
 FULL = f'{OBJECT}: the table is full, packets are refused'
@@ -75,9 +75,9 @@ def _triggers() -> tuple[Trigger, ...]:
             Trigger(
                 name,
                 severity,
-                f'last(@{_key("usage")})>={macro}',
-                f'At 100 % the kernel refuses new connections of this namespace. Ends {step} points below {macro} %. '
-                + WHO,
+                f'min(@{_key("usage")},{TWICE})>={macro}',
+                'Told after two looks in a row. At 100 % the kernel refuses new connections of this namespace. Ends '
+                f'{step} points below {macro} %. ' + WHO,
                 f'{PAGES}conntrack-namespace-usage-high.md',
                 f'{name} ({{ITEM.LASTVALUE1}} of the limit, threshold {macro} %)',
                 f'last(@{_key("usage")})<{macro}-{step}',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tablefull.findings.finding import PAGES
 from tools.templates.zabbix.findings import REFUSED
 from tools.templates.zabbix.model import Graph, Item, Line, Macro, Rule, Trigger
-from tools.templates.zabbix.steps import PER_SECOND, path
+from tools.templates.zabbix.steps import PER_SECOND, TWICE, path
 
 COMPONENT = 'neighbour'
 # The options of the host go along as its one parameter.
@@ -113,9 +113,9 @@ def usage_triggers(object_: str, usage: str, after: tuple[str, ...]) -> tuple[Tr
             Trigger(
                 name,
                 severity,
-                f'last(@{usage})>={macro}',
-                'At 100 % the kernel refuses new neighbours, and the host reaches nobody new. Ends '
-                f'{{$TABLEFULL.HYSTERESIS}} points below {macro} %.',
+                f'min(@{usage},{TWICE})>={macro}',
+                'Told after two looks in a row. At 100 % the kernel refuses new neighbours, and the host reaches '
+                f'nobody new. Ends {{$TABLEFULL.HYSTERESIS}} points below {macro} %.',
                 f'{PAGES}neighbour-usage-high.md',
                 f'{name} ({{ITEM.LASTVALUE1}} of gc_thresh3, threshold {macro} %)',
                 f'last(@{usage})<{macro}-{{$TABLEFULL.HYSTERESIS}}',

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tablefull.findings.finding import PAGES
 from tools.templates.zabbix.findings import FULL, last
+from tools.templates.zabbix.levels import TWICE, usage_triggers
 from tools.templates.zabbix.model import Graph, Item, Line, Macro, Trigger
-from tools.templates.zabbix.steps import HOURLY, PER_SECOND, TWICE, path, path_or
+from tools.templates.zabbix.steps import HOURLY, PER_SECOND, path, path_or
 
 COMPONENT = 'conntrack'
 
@@ -97,26 +98,17 @@ def items() -> list[Item]:
 
 def triggers(usage: str = 'tablefull.conntrack.usage', full: tuple[str, ...] = (FULL,)) -> list[Trigger]:
     """The levels. What was refused is a finding: see findings.py."""
-    step = '{$TABLEFULL.HYSTERESIS}'
-    found = []
-    for name, severity, macro, after in (
-        (HIGH, 'AVERAGE', '{$TABLEFULL.CONNTRACK.USAGE.HIGH}', full),
-        (WARNING, 'WARNING', '{$TABLEFULL.CONNTRACK.USAGE.WARN}', (HIGH, *full)),
-    ):
-        found.append(
-            Trigger(
-                name,
-                severity,
-                f'min(@{usage},{TWICE})>={macro}',
-                'Told after two looks in a row. At 100 % the kernel refuses new connections. Ends '
-                f'{step} points below {macro} %.',
-                f'{PAGES}conntrack-usage-high.md',
-                f'{name} ({{ITEM.LASTVALUE1}} of the limit, threshold {macro} %)',
-                f'last(@{usage})<{macro}-{step}',
-                after,
-            )
+    return list(
+        usage_triggers(
+            'Conntrack',
+            usage,
+            ('{$TABLEFULL.CONNTRACK.USAGE.HIGH}', '{$TABLEFULL.CONNTRACK.USAGE.WARN}'),
+            'the limit',
+            'At 100 % the kernel refuses new connections.',
+            'conntrack-usage-high',
+            full,
         )
-    return found
+    )
 
 
 def forecast(usage: str, host: str = '') -> Trigger:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from tablefull.findings.finding import PAGES
 from tools.templates.zabbix.conntrack import COMPONENT, QUIET
 from tools.templates.zabbix.findings import last
+from tools.templates.zabbix.levels import usage_triggers
 from tools.templates.zabbix.model import Graph, Item, Line, Macro, Rule, Step, Trigger
 from tools.templates.zabbix.neighbour import MASTER
-from tools.templates.zabbix.steps import PER_SECOND, TWICE, path
+from tools.templates.zabbix.steps import PER_SECOND, path
 
 OBJECT = 'Namespace {#HOLDER}'
 FULL = f'{OBJECT}: the table is full, packets are refused'
-HIGH = f'{OBJECT}: usage is very high'
-WARNING = f'{OBJECT}: usage is high'
 
 WHO = 'Who holds it, on the host: nsenter -t {#PID} -n tablefull top'
 
@@ -52,39 +51,32 @@ ITEMS = (
 
 
 def _triggers() -> tuple[Trigger, ...]:
-    step = '{$TABLEFULL.HYSTERESIS}'
-    found = [
-        Trigger(
-            FULL,
-            'HIGH',
-            f'last(@{_key("refused")})>0',
-            'New connections of this namespace fail, whatever the table of the host looks like. Ends when nothing was '
-            'refused for {$TABLEFULL.QUIET}, and when the namespace is gone. ' + WHO,
-            f'{PAGES}conntrack-namespace-table-full.md',
-            # No last value of its other items: they may come a moment later, and these would be of the look before.
-            f'{FULL} ({{ITEM.LASTVALUE1}} at the last look, the limit is {last("tablefull.conntrack.max")} entries)',
-            f'max(@{_key("refused")},{{$TABLEFULL.QUIET}})=0 or last(@{_key("entries")})=0',
-            scope='availability',
-        )
-    ]
-    for name, severity, macro, after in (
-        (HIGH, 'AVERAGE', '{$TABLEFULL.CONNTRACK.USAGE.HIGH:"{#NAMESPACE}"}', (FULL,)),
-        (WARNING, 'WARNING', '{$TABLEFULL.CONNTRACK.USAGE.WARN:"{#NAMESPACE}"}', (HIGH, FULL)),
-    ):
-        found.append(
-            Trigger(
-                name,
-                severity,
-                f'min(@{_key("usage")},{TWICE})>={macro}',
-                'Told after two looks in a row. At 100 % the kernel refuses new connections of this namespace. Ends '
-                f'{step} points below {macro} %. ' + WHO,
-                f'{PAGES}conntrack-namespace-usage-high.md',
-                f'{name} ({{ITEM.LASTVALUE1}} of the limit, threshold {macro} %)',
-                f'last(@{_key("usage")})<{macro}-{step}',
-                after,
-            )
-        )
-    return tuple(found)
+    full = Trigger(
+        FULL,
+        'HIGH',
+        f'last(@{_key("refused")})>0',
+        'New connections of this namespace fail, whatever the table of the host looks like. Ends when nothing was '
+        'refused for {$TABLEFULL.QUIET}, and when the namespace is gone. ' + WHO,
+        f'{PAGES}conntrack-namespace-table-full.md',
+        # No last value of its other items: they may come a moment later, and these would be of the look before.
+        f'{FULL} ({{ITEM.LASTVALUE1}} at the last look, the limit is {last("tablefull.conntrack.max")} entries)',
+        f'max(@{_key("refused")},{{$TABLEFULL.QUIET}})=0 or last(@{_key("entries")})=0',
+        scope='availability',
+    )
+    levels = usage_triggers(
+        OBJECT,
+        _key('usage'),
+        (
+            '{$TABLEFULL.CONNTRACK.USAGE.HIGH:"{#NAMESPACE}"}',
+            '{$TABLEFULL.CONNTRACK.USAGE.WARN:"{#NAMESPACE}"}',
+        ),
+        'the limit',
+        'At 100 % the kernel refuses new connections of this namespace.',
+        'conntrack-namespace-usage-high',
+        (FULL,),
+        f' {WHO}',
+    )
+    return (full, *levels)
 
 
 RULE = Rule(

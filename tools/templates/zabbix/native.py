@@ -195,7 +195,7 @@ def _triggers() -> tuple[Trigger, ...]:
                 f'max(@{rate},{quiet})=0',
                 scope='availability',
             ),
-            *neighbour.usage_triggers(title, f'tablefull.native.{family}.usage', (refused,)),
+            *neighbour.levels(title, f'tablefull.native.{family}.usage', (refused,)),
             Trigger(
                 f'{title}: the table cannot be seen',
                 'INFO',

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tablefull.findings.finding import PAGES
 from tools.templates.zabbix.findings import REFUSED
+from tools.templates.zabbix.levels import usage_triggers
 from tools.templates.zabbix.model import Graph, Item, Line, Macro, Rule, Trigger
-from tools.templates.zabbix.steps import PER_SECOND, TWICE, path
+from tools.templates.zabbix.steps import PER_SECOND, path
 
 COMPONENT = 'neighbour'
 # The options of the host go along as its one parameter.
@@ -101,28 +102,17 @@ def _families() -> tuple[Item, ...]:
     return (usage, limit, *numbers, *rates)
 
 
-def usage_triggers(object_: str, usage: str, after: tuple[str, ...]) -> tuple[Trigger, ...]:
+def levels(object_: str, usage: str, after: tuple[str, ...]) -> tuple[Trigger, ...]:
     """The two levels of a table."""
-    found: list[Trigger] = []
-    high = f'{object_}: usage is very high'
-    for name, severity, macro, before in (
-        (high, 'AVERAGE', '{$TABLEFULL.NEIGHBOUR.USAGE.HIGH}', after),
-        (f'{object_}: usage is high', 'WARNING', '{$TABLEFULL.NEIGHBOUR.USAGE.WARN}', (high, *after)),
-    ):
-        found.append(
-            Trigger(
-                name,
-                severity,
-                f'min(@{usage},{TWICE})>={macro}',
-                'Told after two looks in a row. At 100 % the kernel refuses new neighbours, and the host reaches '
-                f'nobody new. Ends {{$TABLEFULL.HYSTERESIS}} points below {macro} %.',
-                f'{PAGES}neighbour-usage-high.md',
-                f'{name} ({{ITEM.LASTVALUE1}} of gc_thresh3, threshold {macro} %)',
-                f'last(@{usage})<{macro}-{{$TABLEFULL.HYSTERESIS}}',
-                before,
-            )
-        )
-    return tuple(found)
+    return usage_triggers(
+        object_,
+        usage,
+        ('{$TABLEFULL.NEIGHBOUR.USAGE.HIGH}', '{$TABLEFULL.NEIGHBOUR.USAGE.WARN}'),
+        'gc_thresh3',
+        'At 100 % the kernel refuses new neighbours, and the host reaches nobody new.',
+        'neighbour-usage-high',
+        after,
+    )
 
 
 FAMILIES = Rule(
@@ -134,7 +124,7 @@ FAMILIES = Rule(
     MASTER,
     {},
     _families(),
-    usage_triggers('Neighbours {#TITLE}', 'tablefull.neighbour.usage[{#FAMILY}]', (REFUSED,)),
+    levels('Neighbours {#TITLE}', 'tablefull.neighbour.usage[{#FAMILY}]', (REFUSED,)),
     (
         Graph(
             'Neighbours {#TITLE}: entries and their limit',

@@ -18,9 +18,5 @@ def path_or(json_path: str, value: str) -> Step:
 # A counter that fell (a reboot, a 32-bit counter that came round) gives no value at that moment.
 PER_SECOND = Step('CHANGE_PER_SECOND')
 
-# Of a level, two looks in a row. The values of one look reach the server together, but it may judge some before the
-# others: the first look is the time in which what explains the level, a loss, becomes a problem.
-TWICE = '#2'
-
 # For what hardly ever changes.
 HOURLY = Step('DISCARD_UNCHANGED_HEARTBEAT', ('1h',))

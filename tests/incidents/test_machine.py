@@ -8,7 +8,7 @@ from tests.incidents.machine import Machine
 
 # Each write makes the kernel rewrite instructions in its scheduler, while the other processor runs through them.
 REWRITE = r"""set -eu
-for pair in 1 2; do
+for processor in 1 2; do
     timeout 250 python3 -c 'import os, time
 while True:
     for _ in range(200):
